@@ -1,0 +1,1 @@
+"""Hyperward: agentless network threat protection for virtual machines."""

@@ -1,0 +1,1 @@
+"""Event model and the durable store on the SVM."""

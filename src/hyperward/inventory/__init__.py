@@ -1,0 +1,1 @@
+"""The VMs and ports of one hypervisor, as drivers report them."""

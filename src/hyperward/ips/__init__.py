@@ -1,0 +1,1 @@
+"""Intrusion Prevention: rule compiler and the Suricata engine."""

@@ -1,0 +1,1 @@
+"""The Suricata engine: configuration, process, unix socket and EVE reader."""

@@ -1,0 +1,156 @@
+"""Typed access to a BPF map: the file descriptor, and how keys and values are packed."""
+
+import errno
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from hyperward.steering.layout import (
+    COUNTERS_SIZE,
+    BlockedKey,
+    Counters,
+    Direction,
+    Flow,
+    FlowKey,
+    Heartbeat,
+    Port,
+    Settings,
+    VidOwner,
+)
+from hyperward.steering.libbpf import BpfError, check, ffi, lib
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Table(Protocol[K, V]):
+    """What user space may do with a map. `BpfMap` talks to the kernel, `stub.DictTable` is its twin for tests."""
+
+    def get(self, key: K) -> V | None:
+        """Return the value, or None."""
+
+    def set(self, key: K, value: V) -> None:
+        """Insert or replace."""
+
+    def delete(self, key: K) -> bool:
+        """Remove; False when there was nothing to remove."""
+
+    def items(self) -> Iterator[tuple[K, V]]:
+        """Iterate over a map that may change meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[K]):
+    """How a key or value is laid out: its size in bytes, and both ways of conversion."""
+
+    size: int
+    pack: Callable[[K], bytes]
+    unpack: Callable[[bytes], K]
+
+
+U32: Codec[int] = Codec(4, lambda n: n.to_bytes(4, "little"), lambda raw: int.from_bytes(raw, "little"))
+U64: Codec[int] = Codec(8, lambda n: n.to_bytes(8, "little"), lambda raw: int.from_bytes(raw, "little"))
+
+
+class BpfMap(Generic[K, V]):
+    """A map in the kernel."""
+
+    def __init__(self, name: str, fd: int, key: Codec[K], value: Codec[V], *, per_cpu: bool = False) -> None:
+        self.name = name
+        self.fd = fd
+        self._key = key
+        self._value = value
+        self._copies = lib().libbpf_num_possible_cpus() if per_cpu else 1
+        self._value_size = value.size * self._copies
+
+    def get(self, key: K) -> V | None:
+        """Return the value of `key`, or None."""
+        raw = ffi.new("char[]", self._value_size)
+        result = lib().bpf_map_lookup_elem(self.fd, self._key.pack(key), raw)
+        if result == -errno.ENOENT:
+            return None
+        check(result, f"reading map {self.name}")
+        return self._value.unpack(bytes(ffi.buffer(raw)))
+
+    def set(self, key: K, value: V) -> None:
+        """Insert or replace `key`; in a per-CPU map every CPU gets the value."""
+        check(
+            lib().bpf_map_update_elem(self.fd, self._key.pack(key), self._value.pack(value) * self._copies, 0),
+            f"writing map {self.name}",
+        )
+
+    def delete(self, key: K) -> bool:
+        """Remove `key`; False when it was not there."""
+        result = lib().bpf_map_delete_elem(self.fd, self._key.pack(key))
+        if result == -errno.ENOENT:
+            return False
+        check(result, f"deleting from map {self.name}")
+        return True
+
+    def items(self) -> Iterator[tuple[K, V]]:
+        """Iterate; entries that come or go meanwhile may be missed, none is returned twice in a stable map."""
+        for raw in self._keys():
+            key = self._key.unpack(raw)
+            value = self.get(key)
+            if value is not None:
+                yield key, value
+
+    def _keys(self) -> list[bytes]:
+        keys: list[bytes] = []
+        seen: set[bytes] = set()
+        following = ffi.new("char[]", self._key.size)
+        current = ffi.NULL
+        while True:
+            result = lib().bpf_map_get_next_key(self.fd, current, following)
+            if result == -errno.ENOENT:
+                return keys
+            if result < 0:
+                raise BpfError(f"iterating map {self.name}", -result)
+            current = bytes(ffi.buffer(following))
+            if current in seen:  # the current key was removed under us and the walk began again
+                return keys
+            seen.add(current)
+            keys.append(current)
+
+
+def _record(kind: type[V]) -> Codec[V]:
+    return Codec(kind.FORMAT.size, lambda record: record.pack(), kind.unpack)  # type: ignore[attr-defined]
+
+
+_SETTINGS: Codec[Settings] = _record(Settings)
+_PORT: Codec[Port] = _record(Port)
+_VID_OWNER: Codec[VidOwner] = _record(VidOwner)
+_HEARTBEAT: Codec[Heartbeat] = _record(Heartbeat)
+_FLOW_KEY: Codec[FlowKey] = _record(FlowKey)
+_FLOW: Codec[Flow] = _record(Flow)
+_BLOCKED_KEY: Codec[BlockedKey] = _record(BlockedKey)
+_DIRECTION: Codec[Direction] = Codec(4, U32.pack, lambda raw: Direction(U32.unpack(raw)))
+
+
+_COUNTERS: Codec[Counters] = Codec(COUNTERS_SIZE, Counters.pack, Counters.sum_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """All maps of the steering program, named as in `steering.bpf.c`."""
+
+    settings: Table[int, Settings]
+    ports: Table[int, Port]
+    vids: Table[int, VidOwner]
+    port_counters: Table[int, Counters]
+    heartbeats: Table[Direction, Heartbeat]
+    flows: Table[FlowKey, Flow]
+    blocked: Table[BlockedKey, int]
+
+
+def bind(fds: dict[str, int]) -> Maps:
+    """Return typed maps over the file descriptors, named as in `steering.bpf.c`."""
+    return Maps(
+        settings=BpfMap("settings", fds["settings"], U32, _SETTINGS),
+        ports=BpfMap("ports", fds["ports"], U32, _PORT),
+        vids=BpfMap("vids", fds["vids"], U32, _VID_OWNER),
+        port_counters=BpfMap("port_counters", fds["port_counters"], U32, _COUNTERS, per_cpu=True),
+        heartbeats=BpfMap("heartbeats", fds["heartbeats"], _DIRECTION, _HEARTBEAT),
+        flows=BpfMap("flows", fds["flows"], _FLOW_KEY, _FLOW),
+        blocked=BpfMap("blocked", fds["blocked"], _BLOCKED_KEY, U64),
+    )

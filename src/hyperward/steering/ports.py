@@ -1,0 +1,150 @@
+"""Register ports with the kernel: attach the program to an interface and tell it what to do with the packets.
+
+The order of writes is such that a packet always finds a complete entry: who owns a VLAN id before a port uses it, the
+port before the filter, and the reverse when a port leaves. An old VLAN id keeps its owner until it is given to somebody
+else, so packets that are still with the engine come home.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from hyperward.steering import attach as tc
+from hyperward.steering.attach import Hook
+from hyperward.steering.layout import Counters, Direction, Heartbeat, Mode, Port, PortFlag, Settings, VidOwner
+from hyperward.steering.pairs import Pairs
+from hyperward.steering.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class PortSettings:
+    """What the kernel shall do with the packets of one port.
+
+    Args:
+        port_id: 1 to 2047.
+        vid: VLAN id under which its packets go to the engine; decides the rule set.
+        mode: pass, standard or monitoring.
+        closed_down: drop instead of pass while the engine is down.
+        closed_busy: drop instead of pass while the engine cannot keep up.
+        segment: number of the broadcast domain, for source blocks.
+    """
+
+    port_id: int
+    vid: int
+    mode: Mode
+    closed_down: bool = False
+    closed_busy: bool = False
+    segment: int = 0
+
+
+class PortTable(Protocol):
+    """What the daemon needs of steering. `KernelPorts` acts on the kernel, `stub.StubPorts` is its twin."""
+
+    def put(self, ifindex: int, settings: PortSettings) -> None:
+        """Register the port, or change a registered one without losing a packet."""
+
+    def remove(self, ifindex: int) -> None:
+        """Take the port out; the interface is as it was found."""
+
+    def registered(self) -> dict[int, PortSettings]:
+        """Return what is registered, by interface index: also what an earlier daemon left."""
+
+    def is_attached(self, ifindex: int) -> bool:
+        """Tell whether both filters are on the interface."""
+
+    def counters(self, port_id: int) -> Counters:
+        """Return the port's counters since it was registered."""
+
+    def heartbeat(self, direction: Direction) -> Heartbeat:
+        """Return when the engine answered last."""
+
+    def engine_gone(self) -> None:
+        """Let the failure action begin now: the engine is known to be gone, nobody needs to wait for its silence."""
+
+
+class KernelPorts:
+    """The ports in the kernel of this network namespace."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._maps = program.maps
+
+    def configure(self, pairs: Pairs, *, down_ms: int, busy_ms: int, probe_ms: int) -> None:
+        """Write the settings that hold for all ports; ports act only after that."""
+        self._maps.settings.set(
+            0,
+            Settings(
+                guest_ifindex=pairs.guest,
+                network_ifindex=pairs.network,
+                max_frame=pairs.max_frame,
+                down_ns=down_ms * 1_000_000,
+                busy_ns=busy_ms * 1_000_000,
+                probe_ns=probe_ms * 1_000_000,
+            ),
+        )
+
+    def put(self, ifindex: int, settings: PortSettings) -> None:
+        """Register the port, or change a registered one without losing a packet."""
+        maps = self._maps
+        before = maps.ports.get(ifindex)
+        if before is None or before.id != settings.port_id:
+            maps.port_counters.set(settings.port_id, Counters.zero())
+        if settings.vid:
+            copies = int(settings.mode is Mode.MONITORING)
+            maps.vids.set(settings.vid, VidOwner(ifindex, settings.port_id, copies))
+        owned = tc.ensure_qdisc(ifindex) or bool(before and before.flags & PortFlag.OWNS_QDISC)
+        flags = PortFlag.OWNS_QDISC if owned else PortFlag.NONE
+        if settings.closed_down:
+            flags |= PortFlag.CLOSED_DOWN
+        if settings.closed_busy:
+            flags |= PortFlag.CLOSED_BUSY
+        port = Port(settings.port_id, settings.vid, settings.mode, flags, settings.segment)
+        if port != before:
+            maps.ports.set(ifindex, port)
+        self.ensure_attached(ifindex)
+
+    def ensure_attached(self, ifindex: int) -> None:
+        """Attach the current program to a registered port; an older one of ours is exchanged atomically."""
+        tc.attach(ifindex, Hook.INGRESS, self._program.fds["from_vm"])
+        tc.attach(ifindex, Hook.EGRESS, self._program.fds["to_vm"])
+
+    def remove(self, ifindex: int) -> None:
+        """Take the port out; the interface is as it was found."""
+        before = self._maps.ports.get(ifindex)
+        if before is not None:
+            self._maps.ports.set(ifindex, replace(before, mode=Mode.PASS))
+        tc.detach(ifindex, Hook.INGRESS)
+        tc.detach(ifindex, Hook.EGRESS)
+        if before is not None and before.flags & PortFlag.OWNS_QDISC and not tc.others(ifindex):
+            tc.remove_qdisc(ifindex)
+        self._maps.ports.delete(ifindex)
+
+    def registered(self) -> dict[int, PortSettings]:
+        """Return what is registered, by interface index."""
+        return {
+            ifindex: PortSettings(
+                port.id,
+                port.vid,
+                Mode(port.mode),
+                closed_down=bool(port.flags & PortFlag.CLOSED_DOWN),
+                closed_busy=bool(port.flags & PortFlag.CLOSED_BUSY),
+                segment=port.segment,
+            )
+            for ifindex, port in self._maps.ports.items()
+        }
+
+    def is_attached(self, ifindex: int) -> bool:
+        """Tell whether both filters are on the interface."""
+        return tc.attached(ifindex, Hook.INGRESS) is not None and tc.attached(ifindex, Hook.EGRESS) is not None
+
+    def counters(self, port_id: int) -> Counters:
+        """Return the port's counters since it was registered."""
+        return self._maps.port_counters.get(port_id) or Counters.zero()
+
+    def heartbeat(self, direction: Direction) -> Heartbeat:
+        """Return when the engine answered last."""
+        return self._maps.heartbeats.get(direction) or Heartbeat()
+
+    def engine_gone(self) -> None:
+        """Let the failure action begin now; the first answered probe ends it."""
+        for direction in Direction:
+            self._maps.heartbeats.set(direction, Heartbeat())

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Steering: which packet of a protected VM is looked at, and by whom.
+ *
+ *   from_vm, to_vm      tc ingress and egress of a port
+ *   to_engine           tc egress of hwg0 and hwn0: tags what the port programs hand over
+ *   from_engine_network tc ingress of hwn0: what the VM sent, inspected, goes on into the port's ingress
+ *   from_engine_guest   tc ingress of hwg0: what is meant for the VM, inspected, goes out of the port
+ *
+ * The port programs never change a packet: they set skb->mark and redirect or clone.
+ * The tag is pushed on the inspection pair, so a copy for monitoring cannot leave a trace on the original. Copies travel under VLAN ids of their
+ * own and end when the engine has forwarded them.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <linux/types.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "steering.h"
+
+#define ETH_HLEN 14
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86DD
+#define ETH_P_8021Q 0x8100
+#define ETH_P_8021AD 0x88A8
+#define MAX_GUEST_TAGS 2
+#define MAX_EXTENSIONS 6
+#define PROBE_LENGTH 192 /* holds the headers up to the checksum that offloading left open */
+#define MAX_HEADERS 120  /* Ethernet, tags, IP, TCP of a segment, for the check of GSO segments */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct settings);
+} settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct port);
+} ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VIDS);
+	__type(key, __u32);
+	__type(value, struct vid_owner);
+} vids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct counters);
+} port_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DIRECTIONS);
+	__type(key, __u32);
+	__type(value, struct heartbeat);
+} heartbeats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_FLOWS);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_BLOCKED);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct blocked_key);
+	__type(value, __u64);
+} blocked SEC(".maps");
+
+enum engine_state { ENGINE_UP, ENGINE_BUSY, ENGINE_DOWN };
+
+struct packet {
+	struct flow_key key;
+	__u32 ack;
+	__u8 tcp_flags;
+	__u8 is_ip;
+	__u16 pad;
+};
+
+static __always_inline void count(struct counters *c, enum direction d, enum counter which, __u64 n)
+{
+	if (c)
+		c->value[d][which] += n;
+}
+
+static __always_inline int is_tag(__be16 type)
+{
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
+static __always_inline void map_v4(__u8 *to, __be32 address)
+{
+	__builtin_memset(to, 0, 10);
+	to[10] = 0xff;
+	to[11] = 0xff;
+	__builtin_memcpy(to + 12, &address, 4);
+}
+
+/* Ports, flags and acknowledgement of the transport header at `off`; a short packet leaves them 0. */
+static __always_inline void parse_transport(struct __sk_buff *skb, __u32 off, enum direction d, struct packet *p)
+{
+	struct { __be16 source, dest; __be32 seq, ack; __u8 off, flags; } tcp = {};
+
+	switch (p->key.protocol) {
+	case 6: /* TCP */
+		if (bpf_skb_load_bytes(skb, off, &tcp, 14) < 0)
+			return;
+		p->tcp_flags = tcp.flags;
+		p->ack = bpf_ntohl(tcp.ack);
+		break;
+	case 17: /* UDP */
+	case 132: /* SCTP */
+		if (bpf_skb_load_bytes(skb, off, &tcp, 4) < 0)
+			return;
+		break;
+	default:
+		return;
+	}
+	p->key.local_port = d == FROM_VM ? tcp.source : tcp.dest;
+	p->key.remote_port = d == FROM_VM ? tcp.dest : tcp.source;
+}
+
+static __always_inline void parse_v4(struct __sk_buff *skb, __u32 off, enum direction d, struct packet *p)
+{
+	struct { __u8 vihl, tos; __be16 len, id, frag; __u8 ttl, protocol; __be16 sum; __be32 source, dest; } ip;
+
+	if (bpf_skb_load_bytes(skb, off, &ip, sizeof(ip)) < 0)
+		return;
+	map_v4(p->key.local, d == FROM_VM ? ip.source : ip.dest);
+	map_v4(p->key.remote, d == FROM_VM ? ip.dest : ip.source);
+	p->key.protocol = ip.protocol;
+	if (ip.frag & bpf_htons(0x1fff))
+		return;
+	parse_transport(skb, off + (ip.vihl & 0xf) * 4, d, p);
+}
+
+static __always_inline void parse_v6(struct __sk_buff *skb, __u32 off, enum direction d, struct packet *p)
+{
+	struct { __be32 first; __be16 len; __u8 next, hops; __u8 source[16], dest[16]; } ip;
+	struct { __u8 next, len; __be16 frag; } ext;
+	__u8 next;
+
+	if (bpf_skb_load_bytes(skb, off, &ip, sizeof(ip)) < 0)
+		return;
+	__builtin_memcpy(p->key.local, d == FROM_VM ? ip.source : ip.dest, 16);
+	__builtin_memcpy(p->key.remote, d == FROM_VM ? ip.dest : ip.source, 16);
+	next = ip.next;
+	off += sizeof(ip);
+#pragma unroll
+	for (int i = 0; i < MAX_EXTENSIONS; i++) {
+		/* hop-by-hop, routing, destination options, fragment, authentication */
+		if (next != 0 && next != 43 && next != 60 && next != 44 && next != 51)
+			break;
+		if (bpf_skb_load_bytes(skb, off, &ext, sizeof(ext)) < 0)
+			return;
+		if (next == 44) {
+			if (ext.frag & bpf_htons(0xfff8)) {
+				p->key.protocol = ext.next;
+				return;
+			}
+			off += 8;
+		} else if (next == 51) {
+			off += ((__u32)ext.len + 2) * 4;
+		} else {
+			off += ((__u32)ext.len + 1) * 8;
+		}
+		next = ext.next;
+	}
+	p->key.protocol = next;
+	parse_transport(skb, off, d, p);
+}
+
+static __always_inline void parse(struct __sk_buff *skb, enum direction d, struct packet *p)
+{
+	__u32 off = ETH_HLEN;
+	__be16 type;
+	struct { __be16 tci, type; } tag;
+
+	__builtin_memset(p, 0, sizeof(*p));
+	if (bpf_skb_load_bytes(skb, 12, &type, 2) < 0)
+		return;
+	if (skb->vlan_present)
+		p->key.vlan = skb->vlan_tci & 0xfff;
+#pragma unroll
+	for (int i = 0; i < MAX_GUEST_TAGS; i++) {
+		if (!is_tag(type))
+			break;
+		if (bpf_skb_load_bytes(skb, off, &tag, sizeof(tag)) < 0)
+			return;
+		if (i == 0 && !skb->vlan_present)
+			p->key.vlan = bpf_ntohs(tag.tci) & 0xfff;
+		type = tag.type;
+		off += sizeof(tag);
+	}
+	if (type == bpf_htons(ETH_P_IP)) {
+		p->is_ip = 1;
+		parse_v4(skb, off, d, p);
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
+		p->is_ip = 1;
+		parse_v6(skb, off, d, p);
+	}
+}
+
+static __always_inline void account(struct __sk_buff *skb, enum direction d, struct packet *p, __u64 now)
+{
+	struct flow *flow = bpf_map_lookup_elem(&flows, &p->key);
+
+	if (!flow) {
+		struct flow fresh = { .first_ns = now };
+
+		bpf_skb_load_bytes(skb, 0, d == FROM_VM ? fresh.peer_mac : fresh.vm_mac, 6);
+		bpf_skb_load_bytes(skb, 6, d == FROM_VM ? fresh.vm_mac : fresh.peer_mac, 6);
+		bpf_map_update_elem(&flows, &p->key, &fresh, BPF_NOEXIST);
+		flow = bpf_map_lookup_elem(&flows, &p->key);
+		if (!flow)
+			return;
+	}
+	flow->last_ns = now;
+	__sync_fetch_and_add(&flow->packets[d], 1);
+	__sync_fetch_and_add(&flow->bytes[d], skb->len);
+	flow->flags[d] |= p->tcp_flags;
+	if (p->tcp_flags & 0x10)
+		flow->ack[d] = p->ack;
+}
+
+static __always_inline int source_blocked(struct port *port, enum direction d, struct packet *p, __u64 now)
+{
+	struct blocked_key key = { .segment = port->segment, .vlan = p->key.vlan };
+	__u64 *until;
+
+	__builtin_memcpy(key.address, d == FROM_VM ? p->key.local : p->key.remote, 16);
+	until = bpf_map_lookup_elem(&blocked, &key);
+	return until && now < *until;
+}
+
+/* Hand a copy to an inspection pair and leave the packet as it was. */
+static __always_inline long copy_to(struct __sk_buff *skb, __u32 ifindex, __u32 mark)
+{
+	__u32 before = skb->mark;
+	long failed;
+
+	skb->mark = mark;
+	failed = bpf_clone_redirect(skb, ifindex, 0);
+	skb->mark = before;
+	return failed;
+}
+
+/*
+ * Is the engine answering in this direction? Probes ride on the VM's own traffic: while there is none, nobody waits
+ * for the engine, and no daemon has to live for the answer to be right. A race of two CPUs sends two probes.
+ */
+static __always_inline enum engine_state engine(struct __sk_buff *skb, struct settings *s, __u32 ifindex,
+						__u32 d, __u64 now)
+{
+	struct heartbeat *hb = bpf_map_lookup_elem(&heartbeats, &d);
+	enum engine_state state = ENGINE_UP;
+	__u64 quiet_since, pending;
+
+	if (!hb || !ifindex)
+		return ENGINE_DOWN;
+	pending = hb->pending_ns;
+	if (!hb->answered_ns) {
+		/* Never answered, or user space saw it die and cleared the entry: do not wait to find out. */
+		state = ENGINE_DOWN;
+	} else if (hb->answered_ns < pending) {
+		quiet_since = hb->alive_ns > pending ? hb->alive_ns : pending;
+		if (now > quiet_since && now - quiet_since > s->down_ns)
+			state = ENGINE_DOWN;
+		else if (now > pending && now - pending > s->busy_ns)
+			state = ENGINE_BUSY;
+	} else {
+		pending = 0;
+	}
+	/* A probe that could not even be sent (its packet's headers are longer than a probe) proves nothing. */
+	if (now - hb->sent_ns > s->probe_ns && !copy_to(skb, ifindex, MARK_MAGIC | MARK_PROBE)) {
+		if (!pending)
+			hb->pending_ns = now;
+		hb->sent_ns = now;
+	}
+	return state;
+}
+
+static __always_inline int failure_action(struct port *port, struct counters *c, enum direction d,
+					  enum engine_state state)
+{
+	if (state == ENGINE_DOWN) {
+		int closed = port->flags & PORT_CLOSED_DOWN;
+
+		count(c, d, closed ? CLOSED_DOWN : OPEN_DOWN, 1);
+		return closed ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	}
+	int closed = port->flags & PORT_CLOSED_BUSY;
+
+	count(c, d, closed ? CLOSED_BUSY : OPEN_BUSY, 1);
+	return closed ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+/* A frame that the inspection pair would refuse for its length would be lost there without a trace. */
+static __always_inline int too_long(struct __sk_buff *skb, struct settings *s)
+{
+	if (skb->gso_size)
+		return skb->gso_size + MAX_HEADERS > s->max_frame;
+	return skb->len > s->max_frame;
+}
+
+static __always_inline int steer(struct __sk_buff *skb, enum direction d)
+{
+	__u32 ifindex = skb->ifindex, zero = 0, pair, mark;
+	struct settings *s = bpf_map_lookup_elem(&settings, &zero);
+	struct port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	struct counters *c;
+	struct packet p;
+	enum engine_state state;
+	__u64 now;
+
+	if ((skb->mark & (MARK_MAGIC_MASK | MARK_KIND_MASK)) == (MARK_MAGIC | MARK_RETURNED)) {
+		skb->mark = 0;
+		return TC_ACT_UNSPEC;
+	}
+	if (!s || !port || port->mode == MODE_PASS)
+		return TC_ACT_UNSPEC;
+	c = bpf_map_lookup_elem(&port_counters, &port->id);
+	count(c, d, SEEN_PACKETS, 1);
+	count(c, d, SEEN_BYTES, skb->len);
+	parse(skb, d, &p);
+	if (!p.is_ip) {
+		count(c, d, NOT_IP, 1);
+		return TC_ACT_UNSPEC;
+	}
+	p.key.port_id = port->id;
+	now = bpf_ktime_get_ns();
+	if (port->mode == MODE_STANDARD && source_blocked(port, d, &p, now)) {
+		count(c, d, BLOCKED_SOURCE, 1);
+		return TC_ACT_SHOT;
+	}
+	account(skb, d, &p, now);
+	pair = d == FROM_VM ? s->guest_ifindex : s->network_ifindex;
+	mark = MARK_MAGIC | MARK_TAG | (port->vid & MARK_VID_MASK);
+	if (port->mode == MODE_MONITORING) {
+		count(c, d, copy_to(skb, pair, mark) ? CLONE_FAILED : CLONED, 1);
+		return TC_ACT_UNSPEC;
+	}
+	state = engine(skb, s, pair, d, now);
+	if (state == ENGINE_UP && too_long(skb, s))
+		state = ENGINE_BUSY;
+	if (state != ENGINE_UP)
+		return failure_action(port, c, d, state);
+	count(c, d, TO_ENGINE, 1);
+	skb->mark = mark;
+	return bpf_redirect(pair, 0);
+}
+
+SEC("tc")
+int from_vm(struct __sk_buff *skb)
+{
+	return steer(skb, FROM_VM);
+}
+
+SEC("tc")
+int to_vm(struct __sk_buff *skb)
+{
+	return steer(skb, TO_VM);
+}
+
+/* Whatever did not come from our port programs has no business on an inspection pair. */
+SEC("tc")
+int to_engine(struct __sk_buff *skb)
+{
+	__u32 mark = skb->mark, vid = mark & MARK_VID_MASK;
+	__be16 type = bpf_htons(ETHERTYPE_PROBE);
+
+	if ((mark & MARK_MAGIC_MASK) != MARK_MAGIC)
+		return TC_ACT_SHOT;
+	if ((mark & MARK_KIND_MASK) == MARK_PROBE) {
+		if (skb->len > PROBE_LENGTH && bpf_skb_change_tail(skb, PROBE_LENGTH, 0) < 0)
+			return TC_ACT_SHOT;
+		if (skb->vlan_present && bpf_skb_vlan_pop(skb) < 0)
+			return TC_ACT_SHOT;
+		if (bpf_skb_store_bytes(skb, 12, &type, 2, 0) < 0)
+			return TC_ACT_SHOT;
+		vid = VID_PROBE;
+	} else if ((mark & MARK_KIND_MASK) != MARK_TAG) {
+		return TC_ACT_SHOT;
+	}
+	skb->mark = 0;
+	return bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid) < 0 ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+static __always_inline int from_engine(struct __sk_buff *skb, enum direction d)
+{
+	__u32 direction = d, vid, port_id;
+	struct heartbeat *hb = bpf_map_lookup_elem(&heartbeats, &direction);
+	struct vid_owner *owner;
+	struct { __be16 type, tci; } tag;
+	__u64 now = bpf_ktime_get_ns();
+
+	if (skb->vlan_present) {
+		vid = skb->vlan_tci & 0xfff;
+	} else {
+		if (bpf_skb_load_bytes(skb, 12, &tag, sizeof(tag)) < 0 || !is_tag(tag.type))
+			return TC_ACT_SHOT;
+		vid = bpf_ntohs(tag.tci) & 0xfff;
+	}
+	if (hb) {
+		hb->alive_ns = now;
+		if (vid == VID_PROBE)
+			hb->answered_ns = now;
+	}
+	owner = bpf_map_lookup_elem(&vids, &vid);
+	if (vid == VID_PROBE || !owner || !owner->ifindex || owner->copies)
+		return TC_ACT_SHOT;
+	port_id = owner->port_id;
+	count(bpf_map_lookup_elem(&port_counters, &port_id), d, FROM_ENGINE, 1);
+	if (bpf_skb_vlan_pop(skb) < 0)
+		return TC_ACT_SHOT;
+	skb->mark = MARK_MAGIC | MARK_RETURNED;
+	return bpf_redirect(owner->ifindex, d == FROM_VM ? BPF_F_INGRESS : 0);
+}
+
+SEC("tc")
+int from_engine_network(struct __sk_buff *skb)
+{
+	return from_engine(skb, FROM_VM);
+}
+
+SEC("tc")
+int from_engine_guest(struct __sk_buff *skb)
+{
+	return from_engine(skb, TO_VM);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

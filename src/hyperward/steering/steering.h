@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Layout that the steering program shares with user space. Its Python twin is layout.py; a test holds the two against
+ * each other through BTF. Raise LAYOUT_VERSION with every change: a daemon that finds pinned maps of another layout
+ * replaces them instead of reading them wrong.
+ */
+#ifndef HYPERWARD_STEERING_H
+#define HYPERWARD_STEERING_H
+
+#define LAYOUT_VERSION 1
+
+#define MAX_PORTS 2048   /* port ids 1..2047 */
+#define MAX_VIDS 4096    /* 12 bits of 802.1Q */
+#define MAX_FLOWS 131072 /* least recently used ones leave */
+#define MAX_BLOCKED 65536
+
+/* 4095 is reserved by 802.1Q, 4094 is ours for probes, 0 means "priority tag only". */
+#define VID_PROBE 4094
+/* IEEE 802 local experimental ethertype 1: the engine forwards it and looks no further. */
+#define ETHERTYPE_PROBE 0x88B5
+
+/* skb->mark while a packet travels between our own programs: magic, kind, VLAN id. */
+#define MARK_MAGIC 0x48570000u
+#define MARK_MAGIC_MASK 0xffff0000u
+#define MARK_KIND_MASK 0x0000f000u
+#define MARK_VID_MASK 0x00000fffu
+#define MARK_TAG 0x1000u      /* to an inspection pair: push this VLAN id */
+#define MARK_PROBE 0x2000u    /* to an inspection pair: make this copy a probe */
+#define MARK_RETURNED 0x3000u /* back from the engine: let pass */
+
+enum direction { FROM_VM = 0, TO_VM = 1, DIRECTIONS = 2 };
+
+enum port_mode { MODE_PASS = 0, MODE_STANDARD = 1, MODE_MONITORING = 2 };
+
+enum port_flag {
+	PORT_CLOSED_DOWN = 1,  /* drop when the engine is down; else pass */
+	PORT_CLOSED_BUSY = 2,  /* drop when the engine is busy; else pass */
+	PORT_OWNS_QDISC = 4,   /* we created clsact, so we remove it */
+};
+
+enum counter {
+	SEEN_PACKETS,
+	SEEN_BYTES,
+	NOT_IP,
+	TO_ENGINE,
+	FROM_ENGINE,
+	CLONED,
+	CLONE_FAILED,
+	OPEN_DOWN,
+	OPEN_BUSY,
+	CLOSED_DOWN,
+	CLOSED_BUSY,
+	BLOCKED_SOURCE,
+	COUNTERS,
+};
+
+struct settings {
+	__u32 layout_version;
+	__u32 guest_ifindex;   /* hwg0 */
+	__u32 network_ifindex; /* hwn0 */
+	__u32 max_frame;       /* longest frame in bytes, without our tag, that the pairs carry */
+	__u64 down_ns;         /* nothing came back for so long: down */
+	__u64 busy_ns;         /* a probe is overdue for so long: busy */
+	__u64 probe_ns;        /* time between two probes */
+};
+
+/* Key: ifindex. */
+struct port {
+	__u32 id;
+	__u16 vid;     /* the VLAN id that its packets take: enforce, observe, or copies for monitoring */
+	__u8 mode;     /* enum port_mode */
+	__u8 flags;    /* enum port_flag */
+	__u32 segment; /* broadcast domain, so that a block of one network does not hit another */
+	__u32 pad;
+};
+
+/* Key: VLAN id. */
+struct vid_owner {
+	__u32 ifindex; /* 0: nobody */
+	__u16 port_id;
+	__u16 copies;  /* 1: only copies for monitoring travel under this id, and end when they come back */
+};
+
+struct counters {
+	__u64 value[DIRECTIONS][COUNTERS];
+};
+
+/* Key: direction. Times are CLOCK_MONOTONIC in ns. */
+struct heartbeat {
+	__u64 pending_ns;  /* the oldest probe without an answer was sent then */
+	__u64 sent_ns;     /* the last probe was sent then */
+	__u64 answered_ns; /* the last probe came back then */
+	__u64 alive_ns;    /* the last packet of any kind came back then */
+};
+
+struct flow_key {
+	__u8 local[16];  /* the VM's address; IPv4 as ::ffff:a.b.c.d */
+	__u8 remote[16];
+	__u32 port_id;
+	__u16 local_port;  /* network byte order; 0 without ports and in later fragments */
+	__u16 remote_port;
+	__u16 vlan; /* the guest's own VLAN id, 0 without one */
+	__u8 protocol;
+	__u8 pad;
+};
+
+struct flow {
+	__u64 first_ns;
+	__u64 last_ns;
+	__u64 packets[DIRECTIONS];
+	__u64 bytes[DIRECTIONS];
+	__u32 ack[DIRECTIONS];   /* last acknowledgement number seen, host byte order: what that side expects next */
+	__u8 flags[DIRECTIONS];  /* all TCP flags seen */
+	__u8 vm_mac[6];
+	__u8 peer_mac[6];
+	__u8 pad[2];
+};
+
+/* Value: CLOCK_MONOTONIC ns until which the source is dropped. */
+struct blocked_key {
+	__u8 address[16];
+	__u32 segment;
+	__u16 vlan;
+	__u16 pad;
+};
+
+#endif

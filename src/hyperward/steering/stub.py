@@ -1,0 +1,48 @@
+"""Twin of the kernel's port table for tests: same behaviour, no kernel."""
+
+from hyperward.steering.layout import Counters, Direction, Heartbeat
+from hyperward.steering.ports import PortSettings
+
+
+class StubPorts:
+    """Keeps what it is told. `calls` records the order; `fail_on` names interface indexes whose `put` fails."""
+
+    def __init__(self) -> None:
+        self.ports: dict[int, PortSettings] = {}
+        self.calls: list[tuple[str, int]] = []
+        self.fail_on: dict[int, Exception] = {}
+        self.heartbeats = dict.fromkeys(Direction, Heartbeat())
+
+    def put(self, ifindex: int, settings: PortSettings) -> None:
+        """Register or change the port, or fail as told."""
+        self.calls.append(("put", ifindex))
+        if ifindex in self.fail_on:
+            raise self.fail_on[ifindex]
+        self.ports[ifindex] = settings
+
+    def remove(self, ifindex: int) -> None:
+        """Forget the port."""
+        self.calls.append(("remove", ifindex))
+        self.ports.pop(ifindex, None)
+
+    def registered(self) -> dict[int, PortSettings]:
+        """Return what is registered."""
+        return dict(self.ports)
+
+    def is_attached(self, ifindex: int) -> bool:
+        """Tell whether the port is registered."""
+        return ifindex in self.ports
+
+    def counters(self, port_id: int) -> Counters:
+        """Return counters that have counted nothing."""
+        del port_id
+        return Counters.zero()
+
+    def heartbeat(self, direction: Direction) -> Heartbeat:
+        """Return the heartbeat that the test has set."""
+        return self.heartbeats[direction]
+
+    def engine_gone(self) -> None:
+        """Clear the heartbeats."""
+        self.calls.append(("engine_gone", 0))
+        self.heartbeats = dict.fromkeys(Direction, Heartbeat())

@@ -1,0 +1,336 @@
+"""The steering program under BPF_PROG_TEST_RUN: packet in, verdict and packet out."""
+
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+import dpkt
+import pytest
+
+from hyperward.steering.layout import (
+    MARK_MAGIC,
+    MARK_PROBE,
+    MARK_RETURNED,
+    MARK_TAG,
+    VID_PROBE,
+    BlockedKey,
+    Counters,
+    Direction,
+    Flow,
+    FlowKey,
+    Heartbeat,
+    Mode,
+    Port,
+    PortFlag,
+    Settings,
+    VidOwner,
+)
+from hyperward.steering.libbpf import check, ffi, lib, sized
+from hyperward.steering.program import Program
+from kernel import loaded_program, own_namespace
+
+pytestmark = pytest.mark.root
+
+LO = 1
+UNSPEC, OK, SHOT, REDIRECT = 0xFFFFFFFF, 0, 2, 7
+VM_MAC, PEER_MAC = bytes.fromhex("020000000001"), bytes.fromhex("020000000009")
+VM4, PEER4 = ip_address("10.77.0.1"), ip_address("10.77.0.9")
+VM6, PEER6 = ip_address("fd77::1"), ip_address("fd77::9")
+PORT = Port(id=7, vid=14, mode=Mode.STANDARD, flags=0, segment=3)
+
+
+@dataclass
+class Ran:
+    verdict: int
+    data: bytes
+    mark: int
+
+
+class Bench:
+    """One loaded program in a namespace of its own, with lo as the interface of port 7."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.maps = program.maps
+
+    def prepare(self, port: Port = PORT, *, alive: bool = True) -> None:
+        for key, _ in list(self.maps.flows.items()):
+            self.maps.flows.delete(key)
+        for blocked, _ in list(self.maps.blocked.items()):
+            self.maps.blocked.delete(blocked)
+        # lo is down in the namespace, so probes go nowhere; the interval keeps them out of these tests
+        day = 86_400_000_000_000
+        self.maps.settings.set(0, Settings(guest_ifindex=LO, network_ifindex=LO, probe_ns=day))
+        self.maps.ports.set(LO, port)
+        self.maps.vids.set(port.vid, VidOwner(LO, port.id, int(port.mode == Mode.MONITORING)))
+        self.maps.port_counters.set(port.id, Counters.zero())
+        now = time.monotonic_ns()
+        for direction in Direction:
+            self.maps.heartbeats.set(direction, Heartbeat(0, now, now, now) if alive else Heartbeat())
+
+    def run(self, name: str, packet: bytes, *, mark: int = 0, gso_size: int = 0) -> Ran:
+        context = bytearray(192)
+        struct.pack_into("=I", context, 8, mark)
+        struct.pack_into("=I", context, 40, LO)
+        struct.pack_into("=I", context, 176, gso_size)
+        options = sized("bpf_test_run_opts")
+        data, out = ffi.from_buffer(packet), ffi.new("char[]", 70_000)
+        ctx, ctx_out = ffi.from_buffer(context), ffi.new("char[]", 192)
+        options.data_in, options.data_size_in, options.data_out, options.data_size_out = data, len(packet), out, 70_000
+        options.ctx_in, options.ctx_size_in, options.ctx_out, options.ctx_size_out = ctx, 192, ctx_out, 192
+        check(lib().bpf_prog_test_run_opts(self.program.fds[name], options), name)
+        after = bytes(ffi.buffer(ctx_out))
+        return Ran(options.retval, bytes(ffi.buffer(out, options.data_size_out)), struct.unpack_from("=I", after, 8)[0])
+
+    def counted(self) -> dict[str, int]:
+        counters = self.maps.port_counters.get(PORT.id)
+        assert counters
+        found = {f"from_{k}": v for k, v in counters.from_vm.items()} | {
+            f"to_{k}": v for k, v in counters.to_vm.items()
+        }
+        return {name: value for name, value in found.items() if value and not name.endswith("seen_bytes")}
+
+    def flow(self) -> tuple[FlowKey, Flow]:
+        [found] = list(self.maps.flows.items())
+        return found
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    with own_namespace(), loaded_program(tmp_path_factory.mktemp("bpf")) as program:
+        yield program
+
+
+@pytest.fixture
+def bench(loaded: Program) -> Bench:
+    found = Bench(loaded)
+    found.prepare()
+    return found
+
+
+def ether(payload: Any, kind: int, *, from_vm: bool = True, tags: tuple[tuple[int, int], ...] = ()) -> bytes:
+    source, target = (VM_MAC, PEER_MAC) if from_vm else (PEER_MAC, VM_MAC)
+    head = target + source
+    for protocol, vid in tags:
+        head += struct.pack("!HH", protocol, vid)
+    return head + struct.pack("!H", kind) + bytes(payload)
+
+
+def tcp4(*, from_vm: bool = True, flags: int = 0x18, ack: int = 1000, payload: bytes = b"x" * 40) -> bytes:
+    source, target = (VM4, PEER4) if from_vm else (PEER4, VM4)
+    sport, dport = (40000, 80) if from_vm else (80, 40000)
+    segment = dpkt.tcp.TCP(sport=sport, dport=dport, seq=1, ack=ack, flags=flags, data=payload)
+    packet = dpkt.ip.IP(src=source.packed, dst=target.packed, p=6, data=segment)
+    packet.len = len(packet)
+    return bytes(packet)
+
+
+def udp6(*, from_vm: bool = True, extensions: bytes = b"", first: int = 17) -> bytes:
+    source, target = (VM6, PEER6) if from_vm else (PEER6, VM6)
+    sport, dport = (5353, 53) if from_vm else (53, 5353)
+    payload = extensions + struct.pack("!HHHH", sport, dport, 12, 0) + b"abcd"
+    return struct.pack("!IHBB", 6 << 28, len(payload), first, 64) + source.packed + target.packed + payload
+
+
+IP4 = ether(tcp4(), 0x0800)
+
+
+@pytest.mark.parametrize(("program", "from_vm"), [("from_vm", True), ("to_vm", False)])
+def test_standard_mode_redirects_with_the_ports_vlan_in_the_mark(bench: Bench, program: str, *, from_vm: bool) -> None:
+    packet = ether(tcp4(from_vm=from_vm), 0x0800, from_vm=from_vm)
+    ran = bench.run(program, packet)
+    assert (ran.verdict, ran.mark, ran.data) == (REDIRECT, MARK_MAGIC | MARK_TAG | PORT.vid, packet)
+    side = "from" if from_vm else "to"
+    assert bench.counted() == {f"{side}_seen_packets": 1, f"{side}_to_engine": 1}
+
+
+def test_returned_packet_passes_and_loses_the_mark(bench: Bench) -> None:
+    ran = bench.run("from_vm", IP4, mark=MARK_MAGIC | MARK_RETURNED)
+    assert (ran.verdict, ran.mark) == (UNSPEC, 0)
+    assert bench.counted() == {}
+
+
+def test_a_mark_of_somebody_else_does_not_pass_inspection(bench: Bench) -> None:
+    assert bench.run("from_vm", IP4, mark=0x12343000).verdict == REDIRECT
+
+
+@pytest.mark.parametrize("mode", [Mode.PASS, None])
+def test_what_no_policy_covers_is_not_touched_nor_counted(bench: Bench, mode: Mode | None) -> None:
+    if mode is None:
+        bench.maps.ports.delete(LO)
+    else:
+        bench.prepare(Port(7, 14, mode, 0))
+    ran = bench.run("from_vm", IP4, mark=0x99)
+    assert (ran.verdict, ran.mark, ran.data) == (UNSPEC, 0x99, IP4)
+    assert bench.counted() == {}
+
+
+@pytest.mark.parametrize("kind", [0x0806, 0x88CC, 0x8863, 0x0026])
+def test_what_is_not_ip_is_left_alone(bench: Bench, kind: int) -> None:
+    packet = ether(b"\0" * 46, kind)
+    ran = bench.run("from_vm", packet)
+    assert (ran.verdict, ran.data) == (UNSPEC, packet)
+    assert bench.counted() == {"from_seen_packets": 1, "from_not_ip": 1}
+
+
+def test_monitoring_leaves_packet_and_mark_as_they_were(bench: Bench) -> None:
+    bench.prepare(Port(7, 14, Mode.MONITORING, PortFlag.CLOSED_DOWN | PortFlag.CLOSED_BUSY), alive=False)
+    ran = bench.run("to_vm", IP4, mark=0x77)
+    assert (ran.verdict, ran.mark, ran.data) == (UNSPEC, 0x77, IP4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "verdict", "counter"),
+    [
+        (0, UNSPEC, "open_down"),
+        (PortFlag.CLOSED_DOWN, SHOT, "closed_down"),
+        (PortFlag.CLOSED_BUSY, UNSPEC, "open_down"),
+    ],
+)
+def test_engine_that_never_answered_is_down(bench: Bench, flags: int, verdict: int, counter: str) -> None:
+    bench.prepare(Port(7, 14, Mode.STANDARD, flags), alive=False)
+    assert bench.run("from_vm", IP4).verdict == verdict
+    assert bench.counted()[f"from_{counter}"] == 1
+
+
+@pytest.mark.parametrize(
+    ("overdue_ms", "quiet_ms", "state"),
+    [(100, 100, "up"), (250, 10, "busy"), (250, 250, "busy"), (400, 10, "busy"), (400, 350, "down")],
+)
+@pytest.mark.parametrize("closed", [False, True])
+def test_overdue_probe_is_busy_and_silence_is_down(
+    bench: Bench, overdue_ms: int, quiet_ms: int, state: str, *, closed: bool
+) -> None:
+    flags = PortFlag.CLOSED_DOWN | PortFlag.CLOSED_BUSY if closed else PortFlag.NONE
+    bench.prepare(Port(7, 14, Mode.STANDARD, flags))
+    now = time.monotonic_ns()
+    pending = now - overdue_ms * 1_000_000
+    bench.maps.heartbeats.set(Direction.FROM_VM, Heartbeat(pending, now, pending - 1, now - quiet_ms * 1_000_000))
+    verdict = bench.run("from_vm", IP4).verdict
+    if state == "up":
+        assert verdict == REDIRECT
+    else:
+        assert verdict == (SHOT if closed else UNSPEC)
+        assert bench.counted()[f"from_{'closed' if closed else 'open'}_{state}"] == 1
+    # the other direction has its own heartbeat
+    assert bench.run("to_vm", ether(tcp4(from_vm=False), 0x0800, from_vm=False)).verdict == REDIRECT
+
+
+def test_frame_that_the_pair_cannot_carry_gets_the_busy_action(bench: Bench) -> None:
+    long = ether(tcp4(payload=b"x" * 3000), 0x0800)
+    assert bench.run("from_vm", long).verdict == UNSPEC
+    assert bench.run("from_vm", long, gso_size=1448).verdict == REDIRECT
+    assert bench.run("from_vm", long, gso_size=8000).verdict == UNSPEC
+    assert bench.counted()["from_open_busy"] == 2
+
+
+def test_flow_is_kept_from_the_vms_view_with_both_directions(bench: Bench) -> None:
+    bench.run("from_vm", ether(tcp4(flags=0x02, ack=0), 0x0800))
+    bench.run("to_vm", ether(tcp4(from_vm=False, flags=0x12, ack=2), 0x0800, from_vm=False))
+    bench.run("from_vm", ether(tcp4(flags=0x10, ack=555), 0x0800))
+    key, flow = bench.flow()
+    assert (key.local[12:], key.remote[12:]) == (VM4.packed, PEER4.packed)
+    assert key.local[:12] == b"\0" * 10 + b"\xff\xff"
+    assert (key.local_port, key.remote_port) == ((40000).to_bytes(2, "big"), (80).to_bytes(2, "big"))
+    assert (key.port_id, key.protocol, key.vlan) == (7, 6, 0)
+    assert (flow.packets_from, flow.packets_to, flow.ack_from, flow.ack_to) == (2, 1, 555, 2)
+    assert (flow.flags_from, flow.flags_to) == (0x12, 0x12)
+    assert (flow.vm_mac, flow.peer_mac) == (VM_MAC, PEER_MAC)
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        (b"", 17),
+        (bytes([17, 0]) + b"\0" * 6, 0),
+        (bytes([43, 0]) + b"\0" * 6 + bytes([17, 1]) + b"\0" * 14, 0),
+        (bytes([17, 0, 0, 1]) + b"\0" * 4, 44),
+        (bytes([17, 1]) + b"\0" * 10, 51),
+    ],
+)
+def test_ipv6_extension_headers_are_walked(bench: Bench, extensions: tuple[bytes, int]) -> None:
+    assert bench.run("from_vm", ether(udp6(extensions=extensions[0], first=extensions[1]), 0x86DD)).verdict == REDIRECT
+    key, _ = bench.flow()
+    assert (key.local, key.remote, key.protocol) == (VM6.packed, PEER6.packed, 17)
+    assert (key.local_port, key.remote_port) == ((5353).to_bytes(2, "big"), (53).to_bytes(2, "big"))
+
+
+def test_later_fragments_have_no_ports_and_are_inspected(bench: Bench) -> None:
+    packet = bytearray(tcp4())
+    packet[6:8] = (100).to_bytes(2, "big")
+    assert bench.run("from_vm", ether(packet, 0x0800)).verdict == REDIRECT
+    key, _ = bench.flow()
+    assert (key.local_port, key.remote_port, key.protocol) == (b"\0\0", b"\0\0", 6)
+
+
+@pytest.mark.parametrize("tags", [((0x8100, 99),), ((0x88A8, 99), (0x8100, 5))])
+def test_guests_own_tags_are_seen_through_and_kept(bench: Bench, tags: tuple[tuple[int, int], ...]) -> None:
+    packet = ether(tcp4(), 0x0800, tags=tags)
+    ran = bench.run("from_vm", packet)
+    assert (ran.verdict, ran.data) == (REDIRECT, packet)
+    assert bench.flow()[0].vlan == 99
+
+
+def test_more_tags_than_the_engine_looks_through_are_counted_as_not_inspected(bench: Bench) -> None:
+    packet = ether(tcp4(), 0x0800, tags=((0x8100, 1), (0x8100, 2), (0x8100, 3)))
+    assert bench.run("from_vm", packet).verdict == UNSPEC
+    assert bench.counted()["from_not_ip"] == 1
+
+
+@pytest.mark.parametrize("length", [34, 35, 40, 47, 54])
+def test_short_packets_never_escape_inspection(bench: Bench, length: int) -> None:
+    assert bench.run("from_vm", IP4[:length]).verdict == REDIRECT
+
+
+def test_blocked_source_is_dropped_in_its_network_and_vlan_until_its_time(bench: Bench) -> None:
+    to_vm = ether(tcp4(from_vm=False), 0x0800, from_vm=False)
+    mapped = b"\0" * 10 + b"\xff\xff" + PEER4.packed
+    soon = time.monotonic_ns() + 60_000_000_000
+    bench.maps.blocked.set(BlockedKey(mapped, 99, 0), soon)
+    bench.maps.blocked.set(BlockedKey(mapped, PORT.segment, 5), soon)
+    assert bench.run("to_vm", to_vm).verdict == REDIRECT
+    bench.maps.blocked.set(BlockedKey(mapped, PORT.segment, 0), soon)
+    assert bench.run("to_vm", to_vm).verdict == SHOT
+    assert bench.run("from_vm", IP4).verdict == REDIRECT
+    bench.maps.blocked.set(BlockedKey(mapped, PORT.segment, 0), time.monotonic_ns() - 1)
+    assert bench.run("to_vm", to_vm).verdict == REDIRECT
+    assert bench.counted()["to_blocked_source"] == 1
+
+
+def test_only_our_marks_enter_a_pair(bench: Bench) -> None:
+    assert bench.run("to_engine", IP4).verdict == SHOT
+    assert bench.run("to_engine", IP4, mark=MARK_MAGIC | MARK_RETURNED).verdict == SHOT
+    ran = bench.run("to_engine", IP4, mark=MARK_MAGIC | MARK_TAG | 14)
+    assert (ran.verdict, ran.mark) == (OK, 0)
+
+
+def test_probe_carries_no_ip_and_is_short(bench: Bench) -> None:
+    ran = bench.run("to_engine", ether(tcp4(payload=b"x" * 1000), 0x0800), mark=MARK_MAGIC | MARK_PROBE)
+    assert ran.verdict == OK
+    assert (len(ran.data), ran.data[12:14]) == (192, b"\x88\xb5")
+
+
+@pytest.mark.parametrize("program", ["from_engine_network", "from_engine_guest"])
+def test_packet_back_from_the_engine_loses_our_tag_and_goes_to_its_port(bench: Bench, program: str) -> None:
+    tagged = IP4[:12] + struct.pack("!HH", 0x8100, 14) + IP4[12:]
+    ran = bench.run(program, tagged)
+    assert (ran.verdict, ran.mark, ran.data) == (REDIRECT, MARK_MAGIC | MARK_RETURNED, IP4)
+
+
+def test_copies_unknown_ids_and_untagged_frames_end_there(bench: Bench) -> None:
+    assert bench.run("from_engine_network", IP4).verdict == SHOT
+    unknown = IP4[:12] + struct.pack("!HH", 0x8100, 15) + IP4[12:]
+    assert bench.run("from_engine_network", unknown).verdict == SHOT
+    bench.maps.vids.set(14, VidOwner(LO, 7, 1))
+    assert bench.run("from_engine_network", IP4[:12] + struct.pack("!HH", 0x8100, 14) + IP4[12:]).verdict == SHOT
+
+
+def test_answered_probe_makes_the_engine_up(bench: Bench) -> None:
+    bench.prepare(alive=False)
+    probe = IP4[:12] + struct.pack("!HHH", 0x8100, VID_PROBE, 0x88B5) + IP4[14:]
+    assert bench.run("from_engine_network", probe).verdict == SHOT
+    assert bench.run("from_vm", IP4).verdict == REDIRECT
+    assert bench.run("to_vm", IP4).verdict == UNSPEC

@@ -1,0 +1,47 @@
+# make demo           set up, show the main job on a real VM, stay up until Ctrl-C
+# make demo ONCE=1    the same, and end with an exit code
+# make test           set up, then every test (the short forms of the longest ones)
+# make test-long      the same with the long forms
+# make unit           unit tests only, no root
+# make check          formatter, linter, types
+
+SHELL := /bin/bash
+ONCE ?=
+PYTEST ?=
+
+# Empty for root; sudo where there is one.
+AS_ROOT := $(shell if [ "$$(id -u)" -ne 0 ]; then command -v sudo || echo no-root; fi)
+
+.PHONY: demo test test-long unit check setup venv need-root bench
+
+need-root:
+	@if [ "$(AS_ROOT)" = no-root ]; then \
+	  echo "make: this needs root (network namespaces, kernel programs), and there is no sudo here. Run it as root." >&2; \
+	  exit 1; fi
+
+setup: need-root
+	@$(AS_ROOT) scripts/setup system
+	@scripts/setup venv
+
+venv:
+	@scripts/setup venv
+
+demo: setup
+	@$(AS_ROOT) .venv/bin/hyperward lab demo $(if $(ONCE),--once)
+
+test: setup check
+	@$(AS_ROOT) .venv/bin/python -m pytest -m "not long" $(PYTEST)
+
+test-long: setup check
+	@$(AS_ROOT) .venv/bin/python -m pytest $(PYTEST)
+
+unit: venv
+	@.venv/bin/python -m pytest tests/unit $(PYTEST)
+
+check: venv
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+bench: setup
+	@$(AS_ROOT) .venv/bin/python bench/rules.py

@@ -114,7 +114,7 @@ def config_of(document: Document, folder: Path) -> SvmConfig:
 
 def _resolved(file: SvmConfigFile, folder: Path) -> SvmConfig:
     def absolute(text: str) -> Path:
-        return Path(os.path.normpath(folder / text))
+        return folder / text
 
     # A bare word is looked up in PATH; what has a slash starts at the folder, as all other paths do.
     binary = str(absolute(file.engine.binary)) if "/" in file.engine.binary else file.engine.binary

@@ -41,7 +41,7 @@ def compose(text: str, name: str, limits: Limits) -> tuple[Any, Positions]:
         for event in yaml.parse(text, Loader=_Loader):
             composer.feed(event)
     except yaml.MarkedYAMLError as error:
-        raise composer.syntax_error(error) from error
+        raise composer.syntax_error(error, text) from error
     except yaml.YAMLError as error:
         raise FileErrors([Problem(name, 0, 0, "", "is not YAML", shown(str(error)))]) from error
     if composer.problems:
@@ -68,16 +68,18 @@ class _Composer:
         elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
             self._end(event)
         elif kind is yaml.AliasEvent:
+            self._node(event)
             self._stop(event, f"alias *{event.anchor} is not allowed", "write the value out")
         elif kind is yaml.DocumentStartEvent:
             self._document(event)
 
-    def syntax_error(self, error: yaml.MarkedYAMLError) -> FileErrors:
+    def syntax_error(self, error: yaml.MarkedYAMLError, text: str) -> FileErrors:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         context = f" {error.context}" if error.context else ""
         what = f"not valid YAML: {error.problem or 'unreadable'}{context}"
-        hint = "indent with spaces, not tabs" if "\\t" in what else "check indentation, quotes and brackets"
+        tab = mark is not None and text[mark.index : mark.index + 1] == "\t"
+        hint = "indent with spaces, not tabs" if tab else "check indentation, quotes and brackets"
         return FileErrors([*self.problems, Problem(self._name, line, column, self._key(), what, hint)])
 
     def _document(self, event: Any) -> None:

@@ -37,7 +37,7 @@ class Document:
             FileErrors: all that does not fit the model, in the order of the file.
         """
         try:
-            # JSON on the way, because only there pydantic's strict mode takes text for enumerations and lists for tuples.
+            # By way of JSON: only there pydantic's strict mode takes text for enumerations and lists for tuples.
             return model.model_validate_json(json.dumps(self.data), strict=True)
         except ValidationError as error:
             raise FileErrors(self._problems(error, model, ())) from None

@@ -32,7 +32,7 @@ class Positions:
         return len(self._lines) - 1
 
     def close(self, node: int) -> int:
-        """Declare that everything added since `node` belongs to it, and return how many nodes these are, with `node`."""
+        """Declare that all added since `node` belongs to it, and return how many nodes these are, with `node`."""
         size = len(self._lines) - node
         self._sizes[node] = size
         return size

@@ -72,15 +72,17 @@ def _read(path: Path, max_bytes: int) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise _whole_file(str(path), f"cannot be opened: {reason}", "give a readable file") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
             raise _whole_file(str(path), f"is {kind}, not a file", "give a regular file")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(max_bytes + 1)
-        except OSError as error:
-            raise _whole_file(str(path), f"cannot be read: {error.strerror}", "") from error
+    except OSError as error:
+        raise _whole_file(str(path), f"cannot be read: {error.strerror}", "") from error
+    finally:
+        os.close(descriptor)
     if len(content) > max_bytes:
         size = max(status.st_size, len(content))
         raise _whole_file(str(path), f"has {size} bytes, more than the {max_bytes} allowed", "make it smaller")

@@ -1,0 +1,121 @@
+"""Types of policy settings that are more than a word or a number."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from hyperward.policy.masks import MAX_MASK, is_mask
+from hyperward.policy.networks import parse_network
+from hyperward.policy.rule_reference import parse_rule_reference
+from hyperward.policy.times import parse_expiry, print_expiry
+
+
+class Settings(BaseModel):
+    """A group of settings: no unknown keys, no conversions (text is not a number), unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class State(StrEnum):
+    """Whether a policy counts."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    """As if it were not there."""
+
+
+class Mode(StrEnum):
+    """How traffic is processed."""
+
+    STANDARD = "standard"
+    """Inline: the actions are carried out."""
+    MONITORING = "monitoring"
+    """A copy is looked at; nothing is ever held, changed or dropped."""
+
+
+class FailureAction(StrEnum):
+    """What happens to traffic that cannot be inspected."""
+
+    OPEN = "open"
+    """It passes, with an event."""
+    CLOSED = "closed"
+    """It is dropped."""
+
+
+def _line(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    if text != text.strip() or not text.isprintable():
+        raise ValueError("has spaces at its ends or unprintable characters; remove them")
+    return text
+
+
+def _short_line(limit: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if len(text) > limit:
+            raise ValueError(f"has {len(text)} characters; at most {limit} are allowed")
+        return _line(text)
+
+    return AfterValidator(check)
+
+
+def _exact(text: str) -> str:
+    if is_mask(text):
+        raise ValueError("wildcards are not possible here; use assign.names for masks")
+    return text
+
+
+def _network(text: str) -> str:
+    return str(parse_network(text))
+
+
+def _network_or_any(text: str) -> str:
+    return text if text == "any" else _network(text)
+
+
+def _alone_if_any(networks: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if networks and "any" in networks and len(networks) > 1:
+        raise ValueError("'any' stands alone; remove the networks beside it, or 'any'")
+    return networks
+
+
+def _moment(value: object) -> object:
+    return parse_expiry(value) if isinstance(value, str) else value
+
+
+MAX_NAME = 128
+MAX_TEXT = 500
+MAX_NETWORKS = 256
+MAX_ITEMS = 10_000
+
+Name = Annotated[str, _short_line(MAX_NAME)]
+"""One line of at most 128 characters."""
+
+Reason = Annotated[str, _short_line(MAX_TEXT)]
+"""One line of at most 500 characters."""
+
+Mask = Annotated[str, _short_line(MAX_MASK)]
+"""A VM name, or a mask with `*` and `?`."""
+
+InstanceId = Annotated[str, _short_line(MAX_MASK), AfterValidator(_exact)]
+"""The id of a VM on its platform."""
+
+RuleReference = Annotated[str, AfterValidator(parse_rule_reference)]
+"""`gid:sid:rev`, `gid:sid` or a mask of rule names."""
+
+Expiry = Annotated[datetime, BeforeValidator(_moment), PlainSerializer(print_expiry, when_used="json")]
+"""The moment from which on the entry no longer holds, in UTC."""
+
+HomeNetworks = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...], Field(min_length=1, max_length=MAX_NETWORKS)
+]
+"""At least one network."""
+
+ExternalNetworks = Annotated[
+    tuple[Annotated[str, AfterValidator(_network_or_any)], ...],
+    Field(min_length=1, max_length=MAX_NETWORKS),
+    AfterValidator(_alone_if_any),
+]
+"""At least one network, or `any` alone."""

@@ -1,0 +1,60 @@
+"""What is wrong in a set of policies beyond single values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from hyperward.policy.models import Policy, PolicyFile
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong or odd at a place of a file.
+
+    Args:
+        path: keys and list positions from the top of the file.
+        what: what it is.
+        hint: what to do about it.
+        see: a second place that belongs to it, to be named behind `what`.
+    """
+
+    path: KeyPath
+    what: str
+    hint: str = ""
+    see: KeyPath | None = None
+
+
+def policy_errors(file: PolicyFile) -> Iterator[Finding]:
+    """Yield what makes a file of policies unusable: a name that is given twice."""
+    seen: dict[str, int] = {}
+    for index, policy in enumerate(file.policies):
+        if policy.name in seen:
+            yield Finding(
+                ("policies", index, "name"),
+                f"the name '{policy.name}' is already taken by",
+                "give every policy its own name",
+                see=("policies", seen[policy.name], "name"),
+            )
+        seen.setdefault(policy.name, index)
+
+
+def policy_warnings(file: PolicyFile) -> Iterator[Finding]:
+    """Yield what is odd in a file of policies but usable."""
+    for index, policy in enumerate(file.policies):
+        yield from _warnings_of(policy, ("policies", index))
+
+
+def _warnings_of(policy: Policy, at: KeyPath) -> Iterator[Finding]:
+    ips = policy.intrusion_prevention
+    if ips.enabled and not ips.network_attacks.enabled and not ips.suspicious_activity.enabled:
+        yield Finding(
+            (*at, "intrusion_prevention"),
+            "Intrusion Prevention is on but both of its features are off, so nothing is inspected",
+            "enable network_attacks or suspicious_activity",
+        )
+    if not policy.assign.names and not policy.assign.ids:
+        yield Finding(
+            (*at, "assign"), f"the policy '{policy.name}' is assigned to no VM", "add assign.names or assign.ids"
+        )

@@ -1,0 +1,150 @@
+"""The file given to `hyperward svm run --config FILE`."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from hyperward.policy.findings import Finding
+from hyperward.svm.names import check_svm_name, svm_name_of
+from hyperward.svm.paths import own_folder, readable
+from hyperward.yamlfile import Document, FileErrors, FileModel, Limits, parse, read_text
+
+LIMITS = Limits(max_bytes=64 * 1024, max_nodes=2_000, max_entry_nodes=2_000)
+
+# A unix socket's path has at most 107 bytes (sun_path, unix(7)); this leaves room for our file names.
+MAX_RUN_DIR_BYTES = 80
+
+_PathText = Annotated[str, Field(min_length=1, max_length=4096)]
+_Megabytes = Annotated[int, Field(ge=16, le=65_536)]
+
+
+class EngineConfig(FileModel):
+    """The IPS engine."""
+
+    binary: _PathText = "suricata"
+    """A program in PATH, or an absolute path."""
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Worker threads for each direction; without it the daemon chooses by the number of CPUs."""
+    mtu: Annotated[int, Field(ge=1280, le=9216)] = 1600
+    """Of the inspection pairs, in bytes; above the VMs' own."""
+    flow_memcap_mb: _Megabytes = 128
+    stream_memcap_mb: _Megabytes = 128
+    reassembly_memcap_mb: _Megabytes = 512
+    defrag_memcap_mb: _Megabytes = 32
+    host_memcap_mb: _Megabytes = 32
+
+
+class SvmConfigFile(FileModel):
+    """The file's shape."""
+
+    name: Annotated[str, AfterValidator(check_svm_name)] | None = None
+    state_dir: _PathText = "/var/lib/hyperward"
+    run_dir: _PathText = "/run/hyperward"
+    policy_file: _PathText
+    inventory_file: _PathText
+    rules: Annotated[tuple[_PathText, ...], Field(max_length=256)] = ()
+    engine: EngineConfig = EngineConfig()
+    heartbeat_ms: Annotated[int, Field(ge=50, le=900)] = 300
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class SvmConfig:
+    """The configuration of an SVM; all paths are absolute.
+
+    Args:
+        name: what events and people call this SVM.
+        state_dir: what survives a reboot: offsets, spooled events.
+        run_dir: what does not: sockets, pid files.
+        policy_file: the file of policies.
+        inventory_file: the file of VMs.
+        rules: rule files, folders and archives, in order; empty for the starter rules of the package.
+        engine: the engine's settings.
+        engine_binary: the program that `engine.binary` names.
+        heartbeat_ms: without an answer for so long the engine counts as down, in milliseconds. At most 900, because the
+            failure action has to hold within a second.
+        log_level: the least severe that is logged.
+    """
+
+    name: str
+    state_dir: Path
+    run_dir: Path
+    policy_file: Path
+    inventory_file: Path
+    rules: tuple[Path, ...]
+    engine: EngineConfig
+    engine_binary: Path
+    heartbeat_ms: int
+    log_level: str
+
+
+def load_config(path: Path) -> SvmConfig:
+    """Return the configuration in a file; relative paths in it start at the file's folder.
+
+    Raises:
+        FileErrors: the file cannot be read, or all that is wrong in it, with files that it names and that are missing.
+    """
+    document = parse(read_text(path, max_bytes=LIMITS.max_bytes), str(path), LIMITS)
+    return config_of(document, path.absolute().parent)
+
+
+def config_of(document: Document, folder: Path) -> SvmConfig:
+    """Return the configuration in a parsed file.
+
+    Args:
+        document: the file.
+        folder: where relative paths start.
+
+    Raises:
+        FileErrors: all that is wrong in it.
+    """
+    file = document.validate(SvmConfigFile)
+    config = _resolved(file, folder)
+    problems = [document.problem(found.path, found.what, hint=found.hint) for found in _path_findings(file, config)]
+    if problems:
+        raise FileErrors(problems)
+    return config
+
+
+def _resolved(file: SvmConfigFile, folder: Path) -> SvmConfig:
+    def absolute(text: str) -> Path:
+        return folder / text
+
+    # A bare word is looked up in PATH; what has a slash starts at the folder, as all other paths do.
+    binary = str(absolute(file.engine.binary)) if "/" in file.engine.binary else file.engine.binary
+    return SvmConfig(
+        name=svm_name_of(socket.gethostname()) if file.name is None else file.name,
+        state_dir=absolute(file.state_dir),
+        run_dir=absolute(file.run_dir),
+        policy_file=absolute(file.policy_file),
+        inventory_file=absolute(file.inventory_file),
+        rules=tuple(absolute(text) for text in file.rules),
+        engine=file.engine,
+        engine_binary=Path(shutil.which(binary) or binary),
+        heartbeat_ms=file.heartbeat_ms,
+        log_level=file.log_level,
+    )
+
+
+def _path_findings(file: SvmConfigFile, config: SvmConfig) -> Iterator[Finding]:
+    yield from own_folder(("state_dir",), config.state_dir)
+    yield from own_folder(("run_dir",), config.run_dir)
+    if len(os.fsencode(config.run_dir)) > MAX_RUN_DIR_BYTES:
+        yield Finding(
+            ("run_dir",), f"has more than {MAX_RUN_DIR_BYTES} bytes, too long for sockets in it", "shorten it"
+        )
+    if config.state_dir == config.run_dir:
+        yield Finding(("run_dir",), "is the same folder as state_dir", "give each its own")
+    yield from readable(("policy_file",), config.policy_file, folder_too=False)
+    yield from readable(("inventory_file",), config.inventory_file, folder_too=False)
+    for index, path in enumerate(config.rules):
+        yield from readable(("rules", index), path, folder_too=True)
+    if not config.engine_binary.is_absolute() or shutil.which(config.engine_binary) is None:
+        what = f"the program {file.engine.binary} is not there or not executable"
+        yield Finding(("engine", "binary"), what, "install Suricata, or give its absolute path")

@@ -1,0 +1,72 @@
+"""What policies and inventory ask for, port by port."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from hyperward.inventory.models import Inventory, NicIdentity
+from hyperward.policy.fields import Mode
+from hyperward.policy.models import Failure, Policy
+from hyperward.policy.networks import ANY, NetworkSet
+from hyperward.policy.resolve import IpsSettings, Resolver, ips_plan
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredPort:
+    """A port that an active policy covers, and how its traffic is to be treated.
+
+    Args:
+        interface: the tap or veth.
+        vm: the VM's name.
+        identity: what identifies the NIC.
+        port_id: the number that the inventory asks for; None when the daemon may choose.
+        ips: what Intrusion Prevention does; None when it is off.
+        mode: standard or monitoring.
+        failure: what happens to traffic that cannot be inspected.
+    """
+
+    interface: str
+    vm: str
+    identity: NicIdentity
+    port_id: int | None
+    ips: IpsSettings | None
+    mode: Mode
+    failure: Failure
+
+
+def desired_ports(
+    policies: Iterable[Policy], inventory: Inventory, *, now: datetime, default_home_net: NetworkSet = ANY
+) -> tuple[DesiredPort, ...]:
+    """Return the ports of all VMs that an active policy covers, in the order of the inventory.
+
+    A port of a VM without a policy is not among them: it must not be touched.
+
+    Args:
+        policies: all policies.
+        inventory: all VMs.
+        now: exclusions that expired by then do not count; with a time zone.
+        default_home_net: HOME_NET of policies that name none, in canonical form.
+
+    Raises:
+        AssignmentTie: policies cover a VM equally specifically; `check_files` finds that before.
+    """
+    resolver = Resolver(policies)
+    ports: list[DesiredPort] = []
+    for vm in inventory.vms:
+        settings = resolver.effective(vm)
+        if settings is None:
+            continue
+        ips = ips_plan(settings, now=now, default_home_net=default_home_net)
+        ports += [
+            DesiredPort(
+                interface=port.interface,
+                vm=vm.name,
+                identity=vm.identity(port),
+                port_id=port.id,
+                ips=ips,
+                mode=settings.mode,
+                failure=settings.failure,
+            )
+            for port in vm.ports
+        ]
+    return tuple(ports)

@@ -1,0 +1,36 @@
+"""Whether files and folders that a configuration names can be used."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from hyperward.policy.findings import Finding, KeyPath
+
+
+def readable(at: KeyPath, path: Path, *, folder_too: bool) -> Iterator[Finding]:
+    """Yield why a file, or a folder where one will do too, cannot be read."""
+    try:
+        if folder_too and path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                yield Finding(at, f"permission denied: {path}", "make the folder readable for the daemon")
+        elif not path.exists():
+            yield Finding(at, f"no such file: {path}", "create it or correct the path")
+        elif not path.is_file():
+            yield Finding(at, f"not a regular file: {path}", "correct the path")
+        elif not os.access(path, os.R_OK):
+            yield Finding(at, f"permission denied: {path}", "make it readable for the daemon")
+    except (OSError, ValueError) as error:
+        yield Finding(at, f"cannot be looked at: {error}", "correct the path")
+
+
+def own_folder(at: KeyPath, path: Path) -> Iterator[Finding]:
+    """Yield why the daemon could not use or create a folder of its own."""
+    try:
+        nearest = next(parent for parent in (path, *path.parents) if parent.exists())
+        if not nearest.is_dir():
+            yield Finding(at, f"{nearest} is not a folder", "correct the path")
+        elif not os.access(nearest, os.W_OK | os.X_OK):
+            what = f"{path} is not writable" if nearest == path else f"{path} cannot be created in {nearest}"
+            yield Finding(at, what, "run as root, or give a folder of the user that runs this")
+    except (OSError, ValueError) as error:
+        yield Finding(at, f"cannot be looked at: {error}", "correct the path")

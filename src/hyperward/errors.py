@@ -3,6 +3,8 @@
 Every error says what is wrong, where, and what to do, so that the command line can print it as one clear line.
 """
 
+from collections.abc import Callable
+
 
 class HyperwardError(Exception):
     """A failure that the user can understand and act on.
@@ -20,6 +22,10 @@ class HyperwardError(Exception):
         self.where = where
         self.hint = hint
         super().__init__(self.line())
+
+    def __reduce__(self) -> tuple[Callable[..., "HyperwardError"], tuple[type["HyperwardError"], str, str, str]]:
+        """Pickle with all parts, so that an error keeps them on its way out of a child process."""
+        return _rebuilt, (type(self), self.what, self.where, self.hint)
 
     def line(self) -> str:
         """Return the error as one line: `where: what; hint`."""
@@ -40,3 +46,9 @@ class SystemFault(HyperwardError):  # noqa: N818 - "SystemError" is taken by Pyt
 
 class EngineFault(HyperwardError):  # noqa: N818 - reads as what it is: the engine failed, not our input
     """The IPS engine did not start, did not answer or refused a command. Exit code 1."""
+
+
+def _rebuilt(kind: type[HyperwardError], what: str, where: str, hint: str) -> HyperwardError:
+    error = kind.__new__(kind)
+    HyperwardError.__init__(error, what, where=where, hint=hint)
+    return error

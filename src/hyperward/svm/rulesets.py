@@ -1,0 +1,180 @@
+"""Compiled rule sets on disk: one file for each distinct wish of the policies, built once and kept.
+
+Reading and compiling 25,000 rules takes seconds and some hundred megabytes, so it is done in a child process: the
+daemon goes on reading events, and the memory goes with the child. The name of a rule set says everything that decides
+its bytes (sources by path, size and time; options; version of the package), so a restart compiles nothing.
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from hyperward.errors import EngineFault, SystemFault
+from hyperward.ips.rules.check import compile_checked
+from hyperward.ips.rules.data import class_table_path, starter_rules_path
+from hyperward.ips.rules.exclusion import parse_exclusion
+from hyperward.ips.rules.options import CompileOptions
+from hyperward.ips.rules.source import read_rules
+from hyperward.policy.resolve import IpsSettings
+from hyperward.svm.files import write_atomically
+
+MAX_PROBLEMS_KEPT = 1000
+"""Of the rules that could not be used, so many are named in the summary; the count is always complete."""
+
+
+class RuleSetInfo(msgspec.Struct, frozen=True):
+    """What is known of a compiled rule set.
+
+    Attributes:
+        digest: SHA-256 of its bytes.
+        counts: rules by `CLASS/ENGINE ACTION`.
+        problems: `file:line: sid: reason` of rules that could not be used, the first thousand.
+        problem_count: how many there are.
+    """
+
+    digest: str
+    counts: dict[str, int]
+    problems: tuple[str, ...]
+    problem_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """A compiled rule set on disk."""
+
+    path: Path
+    info: RuleSetInfo
+
+
+class RuleSetSource(Protocol):
+    """Where the daemon gets rule sets from. `RuleSets` compiles, `StubRuleSets` is its twin for tests."""
+
+    def version(self) -> str:
+        """Return what changes whenever the sources do."""
+
+    async def get(self, settings: IpsSettings) -> RuleSet:
+        """Return the rule set for these settings.
+
+        Raises:
+            InputError: a source cannot be used at all.
+            EngineFault: the engine could not check the rules.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    sources: tuple[Path, ...]
+    options: CompileOptions
+    engine: Path
+    target: Path
+
+
+class RuleSets:
+    """Compiles rule sets into a folder.
+
+    Args:
+        folder: where they are kept.
+        sources: rule files, folders and archives; none stands for the starter rules of the package.
+        engine: the engine's program, which has the last word about a rule.
+    """
+
+    def __init__(self, folder: Path, sources: tuple[Path, ...], engine: Path) -> None:
+        self._folder = folder
+        self._sources = sources or (starter_rules_path(),)
+        self._engine = engine
+        self._lock = asyncio.Lock()
+
+    def version(self) -> str:
+        """Return what changes whenever a source or the compiler's table does."""
+        marks = [f"{path}:{size}:{mtime}" for path, size, mtime in _marks((*self._sources, class_table_path()))]
+        return hashlib.sha256("\n".join(marks).encode()).hexdigest()
+
+    async def get(self, settings: IpsSettings) -> RuleSet:
+        """Return the rule set for these settings, compiled now if it is not there yet."""
+        options = options_of(settings)
+        name = hashlib.sha256(f"{self.version()}\n{options!r}".encode()).hexdigest()[:32]
+        target = self._folder / f"{name}.rules"
+        async with self._lock:
+            known = _load(target)
+            if known is None:
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                await _in_child(_Job(self._sources, options, self._engine, target))
+                known = _load(target)
+        if known is None:
+            raise SystemFault("the compiled rule set cannot be read", where=str(target), hint="check the disk")
+        return known
+
+    def forget_all_but(self, kept: Iterable[Path]) -> None:
+        """Delete the rule sets that nobody uses."""
+        names = {path.stem for path in kept}
+        for path in self._folder.glob("*.*"):
+            if path.stem not in names:
+                path.unlink(missing_ok=True)
+
+
+def options_of(settings: IpsSettings) -> CompileOptions:
+    """Return what the compiler is asked for."""
+    return CompileOptions(
+        network_attack=settings.network_attacks,
+        malware=settings.malware,
+        adware=settings.adware,
+        other=settings.other,
+        info=settings.info,
+        variant=settings.variant,
+        excluded=tuple(parse_exclusion(text) for text in settings.excluded_rules),
+    )
+
+
+def _marks(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
+    marks = []
+    for path in paths:
+        for file in [path] if not path.is_dir() else sorted(path.rglob("*.rules")):
+            try:
+                status = file.stat()
+            except OSError:
+                marks.append((str(file), -1, 0))
+            else:
+                marks.append((str(file), status.st_size, status.st_mtime_ns))
+    return marks
+
+
+async def _in_child(job: _Job) -> None:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            await asyncio.get_running_loop().run_in_executor(pool, _build, job)
+        except BrokenProcessPool:
+            raise EngineFault("the rule compiler was killed", where="rules", hint="is there enough memory?") from None
+
+
+def _build(job: _Job) -> None:
+    """Read, compile, let the engine check, and write the file and what is known of it."""
+    os.nice(5)
+    sources = read_rules(job.sources)
+    compiled = compile_checked(sources.rules, job.options, engine=job.engine)
+    problems = sorted((*sources.problems, *compiled.problems))
+    info = RuleSetInfo(
+        digest=compiled.digest,
+        counts={f"{rule_class}/{action}": count for (rule_class, action), count in compiled.counts.items()},
+        problems=tuple(f"{p.file}:{p.line}: {p.sid or 'no sid'}: {p.reason}" for p in problems[:MAX_PROBLEMS_KEPT]),
+        problem_count=len(problems),
+    )
+    write_atomically(job.target, compiled.text)
+    write_atomically(job.target.with_suffix(".json"), msgspec.json.encode(info))
+
+
+def _load(target: Path) -> RuleSet | None:
+    try:
+        info = msgspec.json.decode(target.with_suffix(".json").read_bytes(), type=RuleSetInfo)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return RuleSet(target, info) if target.is_file() else None

@@ -15,7 +15,7 @@ from hyperward.ips.rules.data import class_table_path
 from hyperward.ips.rules.rule import LocatedRule
 from hyperward.ips.rules.shape import shape_of
 
-_FEED = re.compile(r"(?:ET|ETPRO|GPL) ([A-Za-z0-9_.]+) ")
+_FEED = re.compile(r"(?:ET|ETPRO|GPL|HYPERWARD) ([A-Za-z0-9_.]+) ")
 _FILE_PREFIX = re.compile(r"(?:emerging|etpro|et)[-_]", re.IGNORECASE)
 _SETS = ("category", "classtype", "severity", "confidence", "shape")
 
@@ -145,13 +145,18 @@ def _strings(row: Mapping[str, object], name: str, where: str) -> Sequence[str]:
     return value
 
 
-def load_class_table(path: Path | None = None) -> ClassTable:
-    """Return the table of a file, or the one that is shipped.
+@cache
+def default_class_table() -> ClassTable:
+    """Return the table that is shipped."""
+    return load_class_table(class_table_path())
+
+
+def load_class_table(path: Path) -> ClassTable:
+    """Return the table of a file.
 
     Raises:
         InputError: the file cannot be read or is wrong.
     """
-    path = path or class_table_path()
     try:
         return parse_class_table(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from hyperward.ips.rules.classes import RuleClass
-from hyperward.ips.rules.classify import Classification
+from hyperward.ips.rules.classify import Classification, default_class_table
 from hyperward.ips.rules.compiled import CompiledRuleSet
 from hyperward.ips.rules.limits import MAX_RULE_BYTES
 from hyperward.ips.rules.options import CompileOptions
@@ -33,7 +33,7 @@ def compile_rules(
     rules: Iterable[LocatedRule],
     options: CompileOptions,
     *,
-    classify: Callable[[LocatedRule], Classification],
+    classify: Callable[[LocatedRule], Classification] | None = None,
     refused: Mapping[RuleId, str] = _NOTHING,
 ) -> CompiledRuleSet:
     """Compile rules into the rule file of a tenant.
@@ -41,12 +41,13 @@ def compile_rules(
     Args:
         rules: what was read, in any order.
         options: what the policy asks for.
-        classify: the class of a rule, `ClassTable.classify` for example.
+        classify: tells the class of a rule; the shipped class table by default.
         refused: rules that the engine refused, with its reason; see `check`.
 
     Returns:
         The rule file. Its bytes do not depend on the order of `rules`.
     """
+    classify = classify or default_class_table().classify
     problems: list[RuleProblem] = []
     unique = one_for_each_number(safe_rules(rules, refused, problems), problems)
     unique = [located for located in unique if _fits(located, problems)]

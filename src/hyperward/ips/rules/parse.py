@@ -21,7 +21,8 @@ _OPTION = re.compile(r"[ \t]*+([A-Za-z0-9_.-]++)[ \t]*+(?::([^;]*+(?:(?<=\\);[^;
 _NUMBER = re.compile(r"[0-9]{1,10}\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f]")
 _ESCAPE = re.compile(r"\\(.)")
-_QUOTED = frozenset({"msg", "content", "uricontent", "pcre"})
+_QUOTED = frozenset({"msg", "content", "uricontent"})
+"""Options with `SIGMATCH_QUOTES_MANDATORY`; a pcre is read without quotes, too."""
 _SINGLE = frozenset({"msg", "sid", "rev", "gid", "classtype"})
 
 

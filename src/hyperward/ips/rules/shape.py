@@ -3,13 +3,14 @@
 from hyperward.ips.rules.rule import Header, Rule
 
 PORTS_ONLY = "ports_only"
-"""Addresses by variable, ports, TCP flags and counting decide; nothing of what is sent does."""
+"""Addresses by variable, ports, flags, fragmentation, ICMP types and counting decide; nothing of what is sent does."""
 FINGERPRINT = "fingerprint"
 """A TLS or SSH client fingerprint decides, with at most one more pattern."""
 
 _SAYS_NOTHING = frozenset({
     "msg", "sid", "rev", "gid", "classtype", "metadata", "reference", "priority", "target", "noalert", "tag",
     "flow", "flags", "tcp.flags", "threshold", "detection_filter", "flowbits",
+    "itype", "icode", "fragbits", "fragoffset", "ip_proto",
 })  # fmt: skip
 _FINGERPRINTS = frozenset({
     "ja3_hash", "ja3.hash", "ja3_string", "ja3.string", "ja3s_hash", "ja3s.hash", "ja3s.string", "ja4.hash",

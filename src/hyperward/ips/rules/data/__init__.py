@@ -23,3 +23,8 @@ def starter_rules_path() -> Path:
 def class_table_path() -> Path:
     """Return the table by which rules are sorted into classes."""
     return _FOLDER / "classes.toml"
+
+
+def check_config_path() -> Path:
+    """Return the engine configuration under which rules are tried."""
+    return _FOLDER / "check.yaml"

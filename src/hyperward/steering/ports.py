@@ -60,6 +60,9 @@ class PortTable(Protocol):
     def engine_gone(self) -> None:
         """Let the failure action begin now: the engine is known to be gone, nobody needs to wait for its silence."""
 
+    def gate(self, *, is_open: bool) -> None:
+        """Open or close the way to the engine."""
+
 
 class KernelPorts:
     """The ports in the kernel of this network namespace."""
@@ -67,20 +70,33 @@ class KernelPorts:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._maps = program.maps
+        self._pairs = Pairs(0, 0, 0)
+        self._settings = Settings()
 
     def configure(self, pairs: Pairs, *, down_ms: int, busy_ms: int, probe_ms: int) -> None:
-        """Write the settings that hold for all ports; ports act only after that."""
-        self._maps.settings.set(
-            0,
-            Settings(
-                guest_ifindex=pairs.guest,
-                network_ifindex=pairs.network,
-                max_frame=pairs.max_frame,
-                down_ns=down_ms * 1_000_000,
-                busy_ns=busy_ms * 1_000_000,
-                probe_ns=probe_ms * 1_000_000,
-            ),
+        """Write the settings that hold for all ports. The gate to the engine stays as it is, closed at first."""
+        before = self._maps.settings.get(0) or Settings()
+        is_open = before.guest_ifindex != 0
+        self._pairs = pairs
+        self._settings = Settings(
+            max_frame=pairs.max_frame,
+            down_ns=down_ms * 1_000_000,
+            busy_ns=busy_ms * 1_000_000,
+            probe_ns=probe_ms * 1_000_000,
         )
+        self.gate(is_open=is_open)
+
+    def gate(self, *, is_open: bool) -> None:
+        """Open or close the way to the engine. While it is closed the failure action for `down` holds.
+
+        An engine that runs but has not loaded its rules yet forwards everything: it must count as down.
+        """
+        if is_open:
+            self._maps.settings.set(
+                0, replace(self._settings, guest_ifindex=self._pairs.guest, network_ifindex=self._pairs.network)
+            )
+        else:
+            self._maps.settings.set(0, self._settings)
 
     def put(self, ifindex: int, settings: PortSettings) -> None:
         """Register the port, or change a registered one without losing a packet."""

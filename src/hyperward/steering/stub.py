@@ -12,6 +12,7 @@ class StubPorts:
         self.calls: list[tuple[str, int]] = []
         self.fail_on: dict[int, Exception] = {}
         self.heartbeats = dict.fromkeys(Direction, Heartbeat())
+        self.is_open = False
 
     def put(self, ifindex: int, settings: PortSettings) -> None:
         """Register or change the port, or fail as told."""
@@ -46,3 +47,7 @@ class StubPorts:
         """Clear the heartbeats."""
         self.calls.append(("engine_gone", 0))
         self.heartbeats = dict.fromkeys(Direction, Heartbeat())
+
+    def gate(self, *, is_open: bool) -> None:
+        """Remember whether the gate is open."""
+        self.is_open = is_open

@@ -149,9 +149,7 @@ class Applier:
         now = time.time()
         wishes = []
         for port, ips in present:
-            lane = self._state.ledger.take(
-                _key(port), lane_of(port), vm_name=port.vm, now=now, wanted_id=port.port_id
-            )
+            lane = self._state.ledger.take(_key(port), lane_of(port), vm_name=port.vm, now=now, wanted_id=port.port_id)
             entry = tenants.get(settings_key(ips)) if ips in compiled else None
             tenant = entry.id if entry else self._desired.mappings.get(lane.vid)
             wishes.append(_Wish(port, ips, links[port.interface], lane, tenant))
@@ -168,7 +166,9 @@ class Applier:
 
     def _desire(self, wishes: list[_Wish], compiled: Mapping[IpsSettings, RuleSet]) -> Desired:
         mappings = {wish.lane.vid: wish.tenant for wish in wishes if wish.tenant is not None}
-        tenants = {number: self._desired.tenants[number] for number in mappings.values() if number in self._desired.tenants}
+        tenants = {
+            number: self._desired.tenants[number] for number in mappings.values() if number in self._desired.tenants
+        }
         for ips, rule_set in compiled.items():
             entry = self._state.tenants[settings_key(ips)]
             tenants[entry.id] = _tenant(entry, ips, rule_set)

@@ -55,11 +55,13 @@ class FrameNudge:
     Args:
         interfaces: the outer ends, in the network namespace of the calling thread.
         interval: seconds between two frames on one interface.
+        mark: socket mark of the frames, where what stands at the outer ends asks for one.
     """
 
-    def __init__(self, interfaces: Sequence[str], *, interval: float = INTERVAL) -> None:
+    def __init__(self, interfaces: Sequence[str], *, interval: float = INTERVAL, mark: int = 0) -> None:
         self._interfaces = tuple(interfaces)
         self._interval = interval
+        self._mark = mark
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -68,7 +70,7 @@ class FrameNudge:
             sockets = []
             for name in self._interfaces:
                 try:
-                    sockets.append(stack.enter_context(_sender(name)))
+                    sockets.append(stack.enter_context(_sender(name, self._mark)))
                 except OSError as exc:
                     log.warning("no probe frames", interface=name, reason=str(exc))
             done = threading.Event()
@@ -96,10 +98,12 @@ def probe_frame() -> bytes:
     return b"\xff" * 6 + LOCAL_MAC + tag + PROBE_ETHERTYPE.to_bytes(2, "big") + bytes(46)
 
 
-def _sender(interface: str) -> socket.socket:
+def _sender(interface: str, mark: int) -> socket.socket:
     # Protocol 0: the socket sends and never receives.
     sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     try:
+        if mark:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
         sender.bind((interface, 0))
         sender.setblocking(False)  # noqa: FBT003 - the signature of the standard library
     except OSError:

@@ -175,9 +175,7 @@ class EngineSupervisor:
             raise
         info = process.info
         self._process = process
-        self._journal = Journal(
-            self.settings.state_path, pid=info.pid, started=info.started, config=self._digest()
-        )
+        self._journal = Journal(self.settings.state_path, pid=info.pid, started=info.started, config=self._digest())
         self._journal.reset(Registered(mappings=dict(self._desired.mappings)))
         seconds = time.monotonic() - begun
         self._notify(EngineNotice(NoticeKind.STARTED, f"the engine started (pid {info.pid})", seconds))
@@ -260,5 +258,3 @@ class EngineSupervisor:
     async def _close(self) -> None:
         await self.client.close()
         await self._probe.close()
-
-

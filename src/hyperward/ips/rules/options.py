@@ -1,21 +1,12 @@
 """What a policy asks of the rules: an action for each class, the variant, the rules that are turned off."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from hyperward.errors import InputError
 from hyperward.ips.rules.classes import RuleClass
 from hyperward.ips.rules.exclusion import Exclusion
 from hyperward.policy.actions import Action
-
-
-class Variant(StrEnum):
-    """The two forms in which a tenant's rules exist."""
-
-    ENFORCE = "enforce"
-    """Rules act as the policy says."""
-    OBSERVE = "observe"
-    """The same rules; they only report."""
+from hyperward.policy.resolve import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +36,9 @@ class CompileOptions:
 
     def __post_init__(self) -> None:
         if self.info not in {None, Action.IGNORE}:
-            raise InputError(f"rules that only inform cannot {self.info}", where="info", hint="use ignore, or leave out")
+            raise InputError(
+                f"rules that only inform cannot {self.info}", where="info", hint="use ignore, or leave out"
+            )
 
     def action_of(self, rule_class: RuleClass) -> Action | None:
         """Return the policy's action for a class; None when the class is off."""

@@ -1,4 +1,4 @@
-"""What the lab's servers send: a body of any length whose checksum the receiver knows, and an SSH key exchange offer."""
+"""What the lab's servers send: a body of any length with a known checksum, and an SSH key exchange offer."""
 
 import hashlib
 import struct

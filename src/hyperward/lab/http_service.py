@@ -54,7 +54,7 @@ class HttpHandler(BaseHTTPRequestHandler):
         super().setup()
         self.server.writer.write("http", "connection", self.client_address[0])
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         """Send a page, or `/big?bytes=N`."""
         self._record(0, "")
         parts = urlsplit(self.path)
@@ -70,7 +70,7 @@ class HttpHandler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the base class's name
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+    def do_POST(self) -> None:
         """Take a body and answer with its size and checksum."""
         digest = hashlib.sha256()
         size = 0

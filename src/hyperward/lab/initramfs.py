@@ -8,8 +8,8 @@ from hyperward.errors import SystemFault
 from hyperward.lab.cpio import Entry, archive, character_device, file, folder
 from hyperward.lab.kernel import Kernel
 
-_FOLDERS = ("bin", "dev", "etc", "modules", "proc", "run", "sys", "tmp", "var", "var/log", "www", "www/cgi-bin")
-_SCRIPTS = {"init": "init.sh", "bin/hw-ssh": "ssh.sh", "www/cgi-bin/big": "big.sh"}
+_FOLDERS = ("bin", "dev", "etc", "modules", "proc", "run", "sys", "tmp", "var", "var/log", "www")
+_SCRIPTS = {"init": "init.sh", "bin/hw-console": "console.sh", "bin/hw-ssh": "ssh.sh"}
 _PAGES = {"www/index.html": "index.html", "www/about.html": "about.html"}
 
 

@@ -104,9 +104,7 @@ class NetNs:
             raise errors[0]
         return results[0]
 
-    def socket(
-        self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0
-    ) -> socket.socket:
+    def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
         """Return a socket that lives inside; it may be used from any thread."""
         return self.call(lambda: socket.socket(family, kind, protocol))
 

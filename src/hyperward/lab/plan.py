@@ -134,7 +134,7 @@ def _node(name: str, kind: Kind, port: str, number: int) -> Node:
         kind=kind,
         port=port,
         mac=f"52:54:00:77:00:{number:02x}",  # QEMU's prefix, locally administered
-        port_mac=f"fe:54:00:77:00:{number:02x}",  # as libvirt names its taps: high, so that no bridge takes it as its own
+        port_mac=f"fe:54:00:77:00:{number:02x}",  # libvirt's prefix: no bridge takes a high address as its own
         ipv4=IPv4Interface(f"10.77.0.{number}/24"),
         ipv6=IPv6Interface(f"fd77::{number}/64"),
     )

@@ -1,4 +1,4 @@
-"""Processes by identity: a pid alone may have been given to another process since, a pid with its start time may not."""
+"""Processes by identity: a pid may have been given to another process since, a pid with its start time may not."""
 
 import os
 import select

@@ -23,7 +23,7 @@ START_SECONDS = 120.0
 PROGRAM = "qemu-system-x86_64"
 _MAX_BOOT_LOG = 1024 * 1024
 
-Spawn = Callable[[Sequence[str]], "subprocess.Popen[bytes]"]
+Spawn = Callable[[Sequence[str]], subprocess.Popen[bytes]]
 """Starts a process in the hypervisor's namespace and records it."""
 
 
@@ -84,7 +84,12 @@ def qemu_command(node: Node, kernel: Path, paths: QemuPaths, *, kvm: bool) -> li
         *("-netdev", f"tap,id=net0,ifname={node.port},script=no,downscript=no"),
         # Without romfile= QEMU wants the network boot ROMs, a package that the lab has no use for.
         *("-device", f"virtio-net-pci,netdev=net0,mac={node.mac},romfile="),
-        *("-chardev", f"socket,id=boot,path={paths.boot},server=off,logfile={paths.boot_log}", "-serial", "chardev:boot"),
+        *(
+            "-chardev",
+            f"socket,id=boot,path={paths.boot},server=off,logfile={paths.boot_log}",
+            "-serial",
+            "chardev:boot",
+        ),
         *("-chardev", f"socket,id=console,path={paths.console},server=on,wait=off", "-serial", "chardev:console"),
         *("-qmp", f"unix:{paths.qmp},server=on,wait=off"),
     ]
@@ -98,7 +103,7 @@ def start_vm(node: Node, paths: QemuPaths, spawn: Spawn, progress: Callable[[str
     """
     kernel: Kernel = ensure_kernel(cache_folder(), progress)
     progress("building the VM's root file system")
-    paths.initramfs.write_bytes(build_initramfs(kernel, {"etc/block": block(), "etc/ssh-kexinit": ssh_kexinit()}))
+    paths.initramfs.write_bytes(build_initramfs(kernel, {"www/block.txt": block(), "etc/ssh-kexinit": ssh_kexinit()}))
     cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     kvm = has_hardware_virtualisation(cpuinfo) and Path("/dev/kvm").exists()
     progress(f"starting the virtual machine {node.name} ({'KVM' if kvm else 'software emulation'})")
@@ -109,7 +114,7 @@ def start_vm(node: Node, paths: QemuPaths, spawn: Spawn, progress: Callable[[str
         process = spawn(qemu_command(node, kernel.image, paths, kvm=kvm))
         deadline = Deadline.after(START_SECONDS)
         listener.settimeout(0.2)
-        connection = _accept(listener, process, deadline)
+        connection = _accept(listener, process, paths, deadline)
     with connection:
         _wait_ready(connection, paths, deadline)
     progress(f"the virtual machine {node.name} is ready")
@@ -126,7 +131,9 @@ def stop_vm(paths: QemuPaths, ref: ProcessRef | None) -> None:
         return
 
 
-def _accept(listener: socket.socket, process: "subprocess.Popen[bytes]", deadline: Deadline) -> socket.socket:
+def _accept(
+    listener: socket.socket, process: subprocess.Popen[bytes], paths: QemuPaths, deadline: Deadline
+) -> socket.socket:
     while not deadline.passed():
         try:
             return listener.accept()[0]

@@ -1,4 +1,4 @@
-"""A small client of QEMU's monitor protocol (QMP) on its unix socket: one command, one answer, bounded in size and time."""
+"""A small client of QEMU's monitor protocol, QMP: one command, one answer, bounded in size and time."""
 
 import json
 import socket
@@ -28,9 +28,7 @@ class Qmp:
         try:
             self._socket.settimeout(timeout)
             self._socket.connect(str(path))
-            if "QMP" not in self._receive(Deadline.after(timeout)):
-                raise SystemFault("this is not a QEMU monitor", where=str(path))
-            self.execute("qmp_capabilities")
+            self._greet()
         except OSError as error:
             self._socket.close()
             raise SystemFault(f"QEMU's monitor does not answer: {error}", where=str(path)) from error
@@ -73,6 +71,11 @@ class Qmp:
                     raise SystemFault(f"QEMU refused {command}: {said}", where=str(self._path))
         except OSError as error:
             raise SystemFault(f"QEMU did not answer {command}: {error}", where=str(self._path)) from error
+
+    def _greet(self) -> None:
+        if "QMP" not in self._receive(Deadline.after(self._timeout)):
+            raise SystemFault("this is not a QEMU monitor", where=str(self._path))
+        self.execute("qmp_capabilities")
 
     def _receive(self, deadline: Deadline) -> dict[str, Any]:
         """Return the next message."""

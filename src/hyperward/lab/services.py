@@ -11,7 +11,7 @@ from pathlib import Path
 from hyperward.errors import SystemFault
 from hyperward.lab.deadline import Deadline
 
-Spawn = Callable[[Sequence[str], Sequence[int]], "subprocess.Popen[bytes]"]
+Spawn = Callable[[Sequence[str], Sequence[int]], subprocess.Popen[bytes]]
 """Starts a process in the machine's namespace with those file descriptors open, and records it."""
 
 START_SECONDS = 30.0

@@ -19,7 +19,6 @@ class _DualStack(socketserver.ThreadingMixIn):
 
     daemon_threads = True
     allow_reuse_address = True
-    address_family = socket.AF_INET6
     socket: socket.socket
 
     def server_bind(self) -> None:
@@ -32,6 +31,8 @@ class _DualStack(socketserver.ThreadingMixIn):
 
 class SshService(_DualStack, socketserver.TCPServer):
     """Sends a banner, reads the client's, offers a key exchange, ends."""
+
+    address_family = socket.AF_INET6
 
     def __init__(self, writer: RecordWriter, port: int = 22) -> None:
         self.writer = writer
@@ -55,6 +56,8 @@ class _SshHandler(socketserver.StreamRequestHandler):
 class DnsUdpService(_DualStack, socketserver.UDPServer):
     """Answers for the lab's names over UDP."""
 
+    address_family = socket.AF_INET6
+
     def __init__(self, writer: RecordWriter, names: Mapping[str, tuple[str, str]], port: int = 53) -> None:
         self.writer, self.names = writer, names
         super().__init__(("::", port), _DnsUdpHandler)
@@ -62,6 +65,8 @@ class DnsUdpService(_DualStack, socketserver.UDPServer):
 
 class DnsTcpService(_DualStack, socketserver.TCPServer):
     """Answers for the lab's names over TCP."""
+
+    address_family = socket.AF_INET6
 
     def __init__(self, writer: RecordWriter, names: Mapping[str, tuple[str, str]], port: int = 53) -> None:
         self.writer, self.names = writer, names

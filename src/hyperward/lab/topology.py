@@ -1,7 +1,6 @@
 """A lab that is there: made from a plan, entered as a context, taken away whole at the end or on error."""
 
 import os
-
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -40,9 +39,7 @@ class Lab:
     one that another process made.
     """
 
-    def __init__(
-        self, plan: LabPlan, *, base: Path | None = None, progress: Callable[[str], None] = _quiet
-    ) -> None:
+    def __init__(self, plan: LabPlan, *, base: Path | None = None, progress: Callable[[str], None] = _quiet) -> None:
         self.plan = plan
         self.folder = lab_folder(plan.name, base)
         self._base = base
@@ -154,7 +151,7 @@ class Lab:
         name: str,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
-    ) -> "subprocess.Popen[bytes]":
+    ) -> subprocess.Popen[bytes]:
         """Start a process in a node's namespace (or `host`) that ends with the lab; output to `NAME.log` in its folder.
 
         `env` is added to this process's environment.
@@ -200,7 +197,9 @@ class Lab:
         try:
             self.folder.mkdir(parents=True)
         except FileExistsError:
-            raise InputError(f"there is a lab '{name}' already", where=str(self.folder), hint="hyperward lab down") from None
+            raise InputError(
+                f"there is a lab '{name}' already", where=str(self.folder), hint="hyperward lab down"
+            ) from None
         self.folder.chmod(0o700)
         state = LabState(name, self.plan.vms, self.plan.qemu, owner=process_ref(os.getpid()))
         write_state(self.folder, state)
@@ -209,7 +208,7 @@ class Lab:
         # A lab made from a checkout serves from that checkout.
         environment = {"PYTHONPATH": os.pathsep.join([str(_SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
-        def spawner(node: str) -> Callable[[Sequence[str], Sequence[int]], "subprocess.Popen[bytes]"]:
+        def spawner(node: str) -> Callable[[Sequence[str], Sequence[int]], subprocess.Popen[bytes]]:
             return lambda argv, fds: self.spawn(node, argv, name=f"services-{node}", env=environment, pass_fds=fds)
 
         nodes = [node.name for node in self.plan.nodes if node.kind is not Kind.QEMU]

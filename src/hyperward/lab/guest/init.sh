@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The VM's first process: brings up the network from the kernel command line, serves a small site and an SSH banner,
-# says on ttyS0 when it is ready, then runs what comes over ttyS1. It must never end: the kernel would panic.
+# starts the console, which says on ttyS0 when all is ready. It must never end: the kernel would panic.
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/tmp
 mount -t proc proc /proc
@@ -38,17 +38,6 @@ listening() { # both ports, in hexadecimal, state 0A
 tries=0
 until listening || [ "$tries" -ge 100 ]; do tries=$((tries + 1)); usleep 50000; done
 
-stty -F /dev/ttyS1 raw -echo
-exec 3<>/dev/ttyS1
-echo HYPERWARD-READY
-
-# One request a line: an id, the seconds it may take, the command in base64.
-while :; do
-  read -r id seconds command <&3 || { sleep 1; continue; }
-  echo "$command" | base64 -d >/tmp/.command
-  echo "BEGIN $id" >&3
-  timeout -s KILL "$seconds" sh /tmp/.command </dev/null >&3 2>&1
-  status=$?
-  echo >&3
-  echo "END $id $status" >&3
-done
+/bin/hw-console &
+# The first process inherits orphans: it does nothing but bury them.
+while :; do wait; sleep 1; done

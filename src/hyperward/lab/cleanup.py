@@ -41,7 +41,11 @@ def destroy_lab(name: str, base: Path | None = None) -> bool:
 def known_labs(base: Path | None = None) -> list[str]:
     """Return the names of all labs that have a folder."""
     folder = base or base_folder()
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+    return (
+        sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        if folder.is_dir()
+        else []
+    )
 
 
 def is_orphan(name: str, base: Path | None = None) -> bool:

@@ -27,7 +27,7 @@ class Outcome:
 
     result: Result
     size: int = 0
-    """Bytes of the answer's body that arrived."""
+    """Bytes of the answer's body that arrived; 0 where the client computes the checksum instead (the QEMU VM)."""
     detail: str = ""
     """The HTTP status, the DNS answer, or what the client program said."""
     sha256: str = ""

@@ -1,5 +1,7 @@
 """Carry out the scenario in a lab that is up."""
 
+from dataclasses import replace
+
 from hyperward.lab.clients import Client, GuestClient, NamespaceClient
 from hyperward.lab.content import body_sha256
 from hyperward.lab.messages import HttpRequest
@@ -53,7 +55,8 @@ def run_check(lab: Lab, check: Check, *, timeout: float = ATTACK_SECONDS) -> Out
     if check.kind is CheckKind.BROWSE:
         return _expect(client.http(request, check.server_address, timeout=timeout), detail="HTTP 200")
     outcome = client.http(request, check.server_address, timeout=DOWNLOAD_SECONDS, checksum=True)
-    return _expect(outcome, sha256=body_sha256(check.size))
+    outcome = _expect(outcome, sha256=body_sha256(check.size))
+    return replace(outcome, size=check.size) if outcome.completed else outcome
 
 
 def received(records: list[Record], attack: Attack) -> bool:

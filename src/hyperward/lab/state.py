@@ -4,8 +4,11 @@ A lab is a folder `BASE/NAME` with `state.json` and whatever the lab's processes
 $HYPERWARD_LAB_RUN.
 """
 
+import errno
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -121,6 +124,30 @@ def write_state(folder: Path, state: LabState) -> None:
     temporary = folder / f"{STATE_FILE}.part"
     temporary.write_text(encode_state(state), encoding="utf-8")
     temporary.rename(folder / STATE_FILE)
+
+
+def claim_folder(folder: Path, state: LabState) -> bool:
+    """Make a lab's folder with its first state in one step; return False when there is one already.
+
+    In one step, because a folder without a state is taken for the rest of a lab whose creator was killed.
+
+    Raises:
+        SystemFault: the folder cannot be made.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="."))
+        write_state(temporary, state)
+        try:
+            temporary.rename(folder)  # replaces nothing but an empty folder
+        except OSError as error:
+            shutil.rmtree(temporary)
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
+                raise
+            return False
+    except OSError as error:
+        raise SystemFault(f"the lab's folder cannot be made: {error}", where=str(folder)) from error
+    return True
 
 
 def update_state(folder: Path, change: Callable[[LabState], LabState]) -> LabState:

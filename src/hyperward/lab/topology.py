@@ -22,7 +22,7 @@ from hyperward.lab.qemu import QemuPaths, start_vm, stop_vm
 from hyperward.lab.qmp import Qmp
 from hyperward.lab.records import Record, parse_guest_logs, read_records
 from hyperward.lab.services import start_services
-from hyperward.lab.state import LabProcess, LabState, lab_folder, read_state, update_state, write_state
+from hyperward.lab.state import LabProcess, LabState, claim_folder, lab_folder, read_state, update_state
 
 _log = structlog.get_logger(__name__)
 _SOURCES = Path(hyperward.__file__).resolve().parents[1]
@@ -194,15 +194,10 @@ class Lab:
         name = self.plan.name
         if self.folder.exists() and is_orphan(name, self._base):
             destroy_lab(name, self._base)
-        try:
-            self.folder.mkdir(parents=True)
-        except FileExistsError:
-            raise InputError(
-                f"there is a lab '{name}' already", where=str(self.folder), hint="hyperward lab down"
-            ) from None
-        self.folder.chmod(0o700)
         state = LabState(name, self.plan.vms, self.plan.qemu, owner=process_ref(os.getpid()))
-        write_state(self.folder, state)
+        if not claim_folder(self.folder, state):
+            where = str(self.folder)
+            raise InputError(f"there is a lab '{name}' already", where=where, hint="end it with hyperward lab down")
 
     def _start_services(self) -> None:
         # A lab made from a checkout serves from that checkout.

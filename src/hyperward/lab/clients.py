@@ -168,7 +168,8 @@ class GuestClient:
 
     def ping(self, address: str, *, count: int = 3, timeout: float = 10.0) -> Outcome:
         """Send echo requests with busybox ping."""
-        command = f"ping -c {count} -w {max(1, round(timeout))} {address}"
+        seconds = max(1, round(timeout))
+        command = f"ping -c {count} -w {seconds} -W {seconds} {address}"
         return ping_outcome(self._console.run(command, timeout=timeout + _GRACE).output)
 
 

@@ -78,9 +78,10 @@ class Applier:
         self._rule_sets = rule_sets
         self._state = state
         self._desired = Desired()
-        self.settings_by_vid: dict[int, DesiredPort] = {}
-        """The port behind a VLAN id as it was last applied."""
-        self.rule_sets_by_vid: dict[int, RuleSet] = {}
+        self.ports_by_vid: dict[int, DesiredPort] = {}
+        """The port behind a VLAN id as it was applied last."""
+        self.versions_by_vid: dict[int, str] = {}
+        """The digest of its rule set."""
 
     async def apply(self, wanted: Iterable[DesiredPort], links: Mapping[str, int]) -> Outcome:
         """Apply what is wanted to the interfaces that there are.
@@ -103,8 +104,8 @@ class Applier:
         self._desired = desired
         self._steer(wishes, applied, outcome)
         self._remove({wish.ifindex for wish in wishes}, {_key(wish.port) for wish in wishes}, outcome)
-        self.settings_by_vid |= {wish.lane.vid: wish.port for wish in wishes}
-        self.rule_sets_by_vid |= {wish.lane.vid: compiled[wish.ips] for wish in wishes if wish.ips in compiled}
+        self.ports_by_vid |= {wish.lane.vid: wish.port for wish in wishes}
+        self.versions_by_vid |= {w.lane.vid: compiled[w.ips].info.digest for w in wishes if w.ips in compiled}
         self._state.save()
         return outcome
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hyperward.errors import InputError
 from hyperward.lab.cleanup import destroy_lab, known_labs
+from hyperward.lab.netns import require_root
 from hyperward.lab.outcome import Outcome
 from hyperward.lab.plan import plan_lab
 from hyperward.lab.running import ATTACK_SECONDS, run_attack
@@ -48,8 +49,9 @@ def down(name: str = DEFAULT_NAME, *, base: Path | None = None) -> None:
 
     Raises:
         InputError: a bad name, or there is nothing of that lab.
-        SystemFault: a namespace cannot be deleted.
+        SystemFault: no root, or a namespace cannot be deleted.
     """
+    require_root()
     if not destroy_lab(name, base):
         others = ", ".join(known_labs(base))
         raise InputError(f"there is no lab '{name}'", hint=f"there is {others}" if others else "")
@@ -68,8 +70,9 @@ def attack(
 
     Raises:
         InputError: no such lab, kind, VM or family; said before anything is sent.
-        SystemFault: a client could not be run.
+        SystemFault: no root, or a client could not be run.
     """
+    require_root()
     lab = Lab.attach(name, base=base)
     chosen = select_attacks(attacks(lab.plan), kinds=kinds, vms=vms, families=families)
     return (AttackResult(one, run_attack(lab, one, timeout=timeout)) for one in chosen)

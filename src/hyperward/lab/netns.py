@@ -124,6 +124,16 @@ def namespaces_of(prefix: str) -> list[NetNs]:
     return [NetNs(name) for name in names if name.startswith(prefix) and _NAME.fullmatch(name)]
 
 
+def require_root() -> None:
+    """Refuse to go on without root.
+
+    Raises:
+        SystemFault: this process is not root's.
+    """
+    if os.geteuid() != 0:
+        raise SystemFault("the lab makes network namespaces, which needs root", hint="run as root")
+
+
 def _enter(path: Path) -> None:
     """Move the calling thread into the namespace at `path`."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -15,7 +15,7 @@ from hyperward.errors import InputError, SystemFault
 from hyperward.lab.cleanup import destroy_lab, is_orphan
 from hyperward.lab.console import Console
 from hyperward.lab.links import apply_links
-from hyperward.lab.netns import NetNs
+from hyperward.lab.netns import NetNs, namespaces_of, require_root
 from hyperward.lab.plan import HOST, QEMU_VM, Kind, LabPlan
 from hyperward.lab.procs import ProcessRef, process_ref
 from hyperward.lab.qemu import QemuPaths, start_vm, stop_vm
@@ -74,8 +74,7 @@ class Lab:
             InputError: there is a lab of that name already.
             SystemFault: this machine lacks root, a program or a kernel feature; the VM or a server did not start.
         """
-        if os.geteuid() != 0:
-            raise SystemFault("the lab makes network namespaces, which needs root", hint="run as root")
+        require_root()
         self._claim()
         try:
             self._progress("making namespaces and links")
@@ -194,6 +193,10 @@ class Lab:
         name = self.plan.name
         if self.folder.exists() and is_orphan(name, self._base):
             destroy_lab(name, self._base)
+        if not self.folder.exists() and namespaces_of(f"hw-{name}-"):
+            # Of a lab with another base folder, or of one whose folder was deleted: not ours to take away unasked.
+            where = f"hw-{name}-*"
+            raise InputError(f"there are namespaces of a lab '{name}' already", where=where, hint="hyperward lab down")
         state = LabState(name, self.plan.vms, self.plan.qemu, owner=process_ref(os.getpid()))
         if not claim_folder(self.folder, state):
             where = str(self.folder)

@@ -2,12 +2,14 @@
 
 import hashlib
 import socket
+from pathlib import Path
 
 import pytest
 
 from hyperward.errors import InputError
 from hyperward.lab.clients import NamespaceClient
 from hyperward.lab.content import block
+from hyperward.lab.messages import HttpRequest, SshBanner
 from hyperward.lab.netns import NetNs, socket_in
 from hyperward.lab.outcome import Result
 from hyperward.lab.plan import plan_lab
@@ -57,8 +59,6 @@ def test_dns_over_tcp_and_an_unknown_name(namespace_lab: Lab) -> None:
 
 def test_outcomes_where_nobody_answers(namespace_lab: Lab) -> None:
     """A port where nobody listens refuses, one that is never accepted from times out, a closing server resets."""
-    from hyperward.lab.messages import HttpRequest, SshBanner
-
     client = NamespaceClient(namespace_lab.netns("vm1"))
     assert client.http(HttpRequest(port=81), "10.77.0.9").result is Result.REFUSED
     assert client.ssh_banner(SshBanner("SSH-2.0-x", port=81), "fd77::9").result is Result.REFUSED
@@ -90,7 +90,9 @@ def test_a_callable_runs_inside_and_its_error_comes_back(namespace_lab: Lab) -> 
         namespace_lab.host.call(fail)
 
 
-def test_a_second_lab_of_the_same_name_is_refused(namespace_lab: Lab) -> None:
-    with pytest.raises(InputError, match="already"):
-        Lab(plan_lab(namespace_lab.plan.name)).up()
+def test_a_second_lab_of_the_same_name_is_refused(namespace_lab: Lab, tmp_path: Path) -> None:
+    for base in (None, tmp_path):
+        with pytest.raises(InputError, match="already"):
+            Lab(plan_lab(namespace_lab.plan.name), base=base).up()
     assert NetNs(namespace_lab.plan.netns_name("host")).exists()
+    assert NamespaceClient(namespace_lab.netns("vm1")).ping("10.77.0.9").completed

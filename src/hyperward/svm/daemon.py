@@ -88,7 +88,7 @@ class Daemon:
         config, settings = self._config, engine_settings(self._config)
         program = open_program(pin_folder(config.run_dir), object_bytes())
         stack.callback(program.close)
-        pairs = ensure_pairs(config.engine.mtu)
+        pairs = await asyncio.to_thread(ensure_pairs, config.engine.mtu)
         self._ports = KernelPorts(program)
         self._ports.configure(
             pairs, down_ms=config.heartbeat_ms, busy_ms=config.heartbeat_ms * 2 // 3, probe_ms=config.heartbeat_ms // 6

@@ -1,8 +1,8 @@
 """Frames that wake the engine's packet threads.
 
 A change of tenants is over when every packet thread has run one packet with it. A thread that sees no packet within one
-millisecond costs the command a pause of 250 ms, in which a VLAN id being moved stays without inspection. So while such a
-command runs, both inspection pairs get a harmless frame every half millisecond.
+millisecond costs the command a pause of 250 ms, in which a VLAN id being moved stays without inspection. So while such
+a command runs, both inspection pairs get a harmless frame every half millisecond.
 """
 
 import socket
@@ -86,8 +86,8 @@ class FrameNudge:
             for sender in sockets:
                 try:
                     sender.send(frame)
-                except OSError:  # noqa: PERF203 - a full queue means that packets come anyway
-                    continue
+                except OSError:
+                    continue  # a full queue means that packets come anyway
 
 
 def probe_frame() -> bytes:

@@ -90,7 +90,9 @@ def _networks(values: Iterable[str], *, where: str) -> tuple[str, ...]:
         try:
             networks.append(str(ip_network(value)))
         except ValueError as exc:
-            raise InputError(f"{value!r} is not a network: {exc}", where=where, hint="write it as 192.0.2.0/24") from None
+            raise InputError(
+                f"{value!r} is not a network: {exc}", where=where, hint="write it as 192.0.2.0/24"
+            ) from None
     if len(networks) > MAX_NETWORKS:
         raise InputError(f"{len(networks)} networks, at most {MAX_NETWORKS} are possible", where=where)
     return tuple(dict.fromkeys(networks))

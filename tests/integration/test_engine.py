@@ -1,7 +1,6 @@
 """The real engine over inspection pairs in a namespace."""
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,16 +8,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from integration.engine_lab import CLASSIFICATION, REFERENCE, Connection, Pairs, frame, namespace, rules, udp
 
-from hyperward.errors import EngineFault
 from hyperward.ips.engine import process as processes
-from hyperward.ips.engine.notices import EngineNotice, NoticeKind
+from hyperward.ips.engine.notices import EngineNotice
 from hyperward.ips.engine.nudge import FrameNudge
 from hyperward.ips.engine.render import References
 from hyperward.ips.engine.settings import EngineSettings
 from hyperward.ips.engine.supervisor import EngineSupervisor
 from hyperward.ips.engine.tenants import Desired, Tenant
+from integration.engine_lab import CLASSIFICATION, REFERENCE, Connection, Pairs, frame, namespace, rules, udp
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
@@ -93,7 +91,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 10) -> bool:
 
 async def eventually_async(holds: Callable[[], bool], seconds: float = 20) -> bool:
     deadline = time.monotonic() + seconds
-    while not (result := holds()) and time.monotonic() < deadline:
+    while not (result := holds()) and time.monotonic() < deadline:  # noqa: ASYNC110 - other processes send no event
         await asyncio.sleep(0.01)
     return result
 

@@ -6,17 +6,20 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hyperward.ips.engine import process as processes
-from hyperward.ips.engine.notices import EngineNotice
 from hyperward.ips.engine.nudge import FrameNudge
 from hyperward.ips.engine.render import References
 from hyperward.ips.engine.settings import EngineSettings
 from hyperward.ips.engine.supervisor import EngineSupervisor
 from hyperward.ips.engine.tenants import Desired, Tenant
 from integration.engine_lab import CLASSIFICATION, REFERENCE, Connection, Pairs, frame, namespace, rules, udp
+
+if TYPE_CHECKING:
+    from hyperward.ips.engine.notices import EngineNotice
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 

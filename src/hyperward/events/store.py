@@ -186,26 +186,29 @@ class EventStore:
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=5, isolation_level=None)
         try:
-            db.execute(f"PRAGMA page_size = {schema.PAGE}")
-            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            db.execute("PRAGMA journal_mode = WAL").fetchall()
-            # What is reported as stored survives a power cut.
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute(f"PRAGMA journal_size_limit = {16 << 20}").fetchall()
-            db.execute(f"PRAGMA max_page_count = {int(self._limits.bytes * _SLACK) // schema.PAGE}").fetchall()
-            version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            if version == 0:
-                db.execute("BEGIN IMMEDIATE")
-                for statement in schema.CREATE:
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {schema.VERSION}")
-                db.execute("COMMIT")
-            elif version != schema.VERSION:
-                raise _other_version(self._path, version)
+            self._prepare(db)
         except BaseException:
             db.close()
             raise
         return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if version not in {0, schema.VERSION}:
+            raise _other_version(self._path, version)
+        db.execute(f"PRAGMA page_size = {schema.PAGE}")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("PRAGMA journal_mode = WAL").fetchall()
+        # What is reported as stored survives a power cut.
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA journal_size_limit = {16 << 20}").fetchall()
+        db.execute(f"PRAGMA max_page_count = {int(self._limits.bytes * _SLACK) // schema.PAGE}").fetchall()
+        if version == 0:
+            db.execute("BEGIN IMMEDIATE")
+            for statement in schema.CREATE:
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {schema.VERSION}")
+            db.execute("COMMIT")
 
     def _begin_anew(self, why: sqlite3.Error) -> None:
         if hasattr(self, "_db"):

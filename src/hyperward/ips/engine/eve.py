@@ -137,13 +137,10 @@ def decode_line(line: bytes) -> EveRecord:
     if len(line) > MAX_LINE:
         raise ValueError(f"{len(line)} bytes, at most {MAX_LINE} are read")
     try:
-        return _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as first:
-        try:
-            # Attackers choose the bytes of names; one that is not UTF-8 must not hide the event.
-            return _decoder.decode(line.decode(errors="replace"))
-        except (msgspec.MsgspecError, RecursionError):
-            raise ValueError(str(first)) from None
+        # Attackers choose the bytes of names; those that are not UTF-8 must not hide the event.
+        return _decoder.decode(line.decode(errors="replace"))
+    except msgspec.MsgspecError as exc:
+        raise ValueError(str(exc)) from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -152,7 +149,7 @@ def part(raw: msgspec.Raw, kind: type[_Part], default: _Part) -> _Part:
     """Return a part of a record, or the default where it has another shape."""
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError):
         return default
 
 

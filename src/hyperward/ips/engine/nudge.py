@@ -8,7 +8,7 @@ a command runs, both inspection pairs get a harmless frame every half millisecon
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final, Protocol
 
 import structlog
@@ -26,16 +26,8 @@ log = structlog.get_logger(__name__)
 class Nudge(Protocol):
     """Something that keeps packets coming to every packet thread."""
 
-    def active(self) -> "ContextNudge":
+    def active(self) -> AbstractContextManager[None]:
         """Return a context in which packets come."""
-
-
-class ContextNudge(Protocol):
-    """A context manager without a value."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *exc: object) -> None: ...
 
 
 class NoNudge:

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from hyperward.cli.output import print_json, show, table
+from hyperward.cli.output import add_row, print_json, show, table
 from hyperward.cli.paths import DEFAULT_CONFIG, ConfigOption, JsonOption
 from hyperward.errors import InputError
 from hyperward.events.model import Event, Feature, Severity
@@ -37,7 +37,7 @@ def events(
         else:
             made = table("Events", _COLUMNS)
             for event in found:
-                made.add_row(*_row(event))
+                add_row(made, *_row(event))
             show(made)
         if follow:
             _follow(reader, last, query, json=json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hyperward.cli.output import print_json, show, table
+from hyperward.cli.output import add_row, print_json, show, table
 from hyperward.cli.paths import JsonOption
 from hyperward.lab import commands
 
@@ -34,7 +34,7 @@ def up(
     lab = commands.up(name, vms=vms, qemu=qemu, progress=_say)
     made = table(f"Lab {name}", ("machine", "kind", "interface on the host", "IPv4", "IPv6"))
     for node in lab.plan.nodes:
-        made.add_row(node.name, node.kind.value, node.port, node.address(4), node.address(6))
+        add_row(made, node.name, node.kind.value, node.port, node.address(4), node.address(6))
     show(made)
 
 
@@ -59,7 +59,7 @@ def attack(
     for result in results:
         one, outcome = result.attack, result.outcome
         rows.append({"attack": one.name, "from": one.client, "to": one.server, "result": outcome.result.value})
-        made.add_row(one.kind.title, one.client, f"{one.server} (IPv{one.family})", outcome.result.value)
+        add_row(made, one.kind.title, one.client, f"{one.server} (IPv{one.family})", outcome.result.value)
     if json:
         print_json(rows)
     else:

@@ -6,6 +6,9 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+_UNBOUND_COLUMNS = 250
 
 
 def print_json(value: Any) -> None:
@@ -22,5 +25,13 @@ def table(title: str, columns: Sequence[str]) -> Table:
 
 
 def show(made: Table) -> None:
-    """Print a table."""
-    Console().print(made)
+    """Print a table, as wide as it needs where no terminal sets the width."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = _UNBOUND_COLUMNS
+    console.print(made)
+
+
+def add_row(made: Table, *cells: str) -> None:
+    """Add a row of plain text: what stands in brackets is an address, not markup."""
+    made.add_row(*(Text(cell) for cell in cells))

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 import typer
 
-from hyperward.cli.output import print_json, show, table
+from hyperward.cli.output import add_row, print_json, show, table
 from hyperward.cli.paths import DEFAULT_CONFIG, ConfigOption, JsonOption
 from hyperward.svm.config import load_config
 from hyperward.svm.control import ask
@@ -48,7 +48,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG, *, json: JsonOption = False) -
         return
     made = table(f"SVM {answer['svm']}", ("what", "state"))
     for name, text in _rows(answer):
-        made.add_row(name, text)
+        add_row(made, name, text)
     show(made)
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from hyperward.cli.output import print_json, show, table
+from hyperward.cli.output import add_row, print_json, show, table
 from hyperward.cli.paths import DEFAULT_CONFIG, ConfigOption, JsonOption
 from hyperward.svm.config import load_config
 from hyperward.svm.control import ask
@@ -28,5 +28,5 @@ def list_vms(config: ConfigOption = DEFAULT_CONFIG, *, json: JsonOption = False)
         packets = sum(c["from_vm"]["seen_packets"] + c["to_vm"]["seen_packets"] for c in counters)
         todo = next((c["what_to_do"] for c in vm["conditions"] if not c["ok"] and c["what_to_do"]), "")
         ports = ", ".join(port["interface"] for port in vm["ports"])
-        made.add_row(vm["name"], vm["status"], vm["policy"] or "-", vm["mode"] or "-", ports, str(packets), todo)
+        add_row(made, vm["name"], vm["status"], vm["policy"] or "-", vm["mode"] or "-", ports, str(packets), todo)
     show(made)

@@ -16,6 +16,8 @@ from hyperward.policy.actions import Action
 
 CLASS_KEY: Final = "hyperward_class"
 """Metadata that the rule compiler adds to every rule."""
+CONSEQUENCES: Final = frozenset({"rules", "flow drop"})
+"""Reasons of drops that follow from a detection: the alert makes the event, the rest of its connection makes none."""
 _CLASSES: Final = frozenset(RuleClass)
 _ZONE: Final = re.compile(r"([+-]\d\d)(\d\d)$")
 
@@ -82,7 +84,7 @@ def event_of(record: EveRecord, ports: PortLookup, origin: Origin) -> Event | No
     Raises:
         ValueError: the record's time cannot be read.
     """
-    if record.alert is None and record.drop is None:
+    if record.alert is None and (record.drop is None or record.drop.reason in CONSEQUENCES):
         return None
     time = parse_time(record.timestamp)
     view = ports.by_vid(record.vlan[0]) if record.vlan else None

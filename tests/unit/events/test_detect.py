@@ -108,6 +108,12 @@ def test_done_and_why_it_differs(ports: Ports, changes: dict[str, Any], done: Ac
     assert (found.done, found.reason) == (done, reason)
 
 
+@pytest.mark.parametrize("reason", ["rules", "flow drop"])
+def test_what_follows_from_a_detection_makes_no_event_of_its_own(reason: str) -> None:
+    data = line(alert=None, event_type="drop", drop={"reason": reason})
+    assert event_of(decode_line(data), Ports(), Origin("svm1", "1.2", 0, data)) is None
+
+
 def test_a_drop_without_a_rule() -> None:
     found = event(alert=None, event_type="drop", drop={"reason": "stream memcap"})
     assert (found.kind, found.reason, found.verdict) == (Kind.PACKET_DROPPED, "stream memcap", "drop")

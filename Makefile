@@ -4,6 +4,7 @@
 # make test-long      the same with the long forms
 # make unit           unit tests only, no root
 # make check          formatter, linter, types
+# make lock           resolve requirements.lock again
 
 SHELL := /bin/bash
 ONCE ?=
@@ -12,7 +13,7 @@ PYTEST ?=
 # Empty for root; sudo where there is one.
 AS_ROOT := $(shell if [ "$$(id -u)" -ne 0 ]; then command -v sudo || echo no-root; fi)
 
-.PHONY: demo test test-long unit check setup venv need-root bench
+.PHONY: demo test test-long unit check setup venv need-root bench lock
 
 need-root:
 	@if [ "$(AS_ROOT)" = no-root ]; then \
@@ -45,3 +46,8 @@ check: venv
 
 bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
+
+lock:
+	@python3 -m venv build/lock && build/lock/bin/python -m pip install -q pip-tools
+	@build/lock/bin/pip-compile -q --strip-extras --allow-unsafe --extra dev --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.lock pyproject.toml

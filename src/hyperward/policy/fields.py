@@ -67,6 +67,14 @@ def _exact(text: str) -> str:
     return text
 
 
+def _always_true(value: bool) -> bool:  # noqa: FBT001 - pydantic gives the value by position
+    if not value:
+        raise ValueError(
+            "always part of suspicious_activity; remove the key, or set suspicious_activity.enabled to false"
+        )
+    return value
+
+
 def _network(text: str) -> str:
     return str(parse_network(text))
 
@@ -75,14 +83,22 @@ def _network_or_any(text: str) -> str:
     return text if text == "any" else _network(text)
 
 
-def _alone_if_any(networks: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if networks and "any" in networks and len(networks) > 1:
+def _alone_if_any(networks: tuple[str, ...]) -> tuple[str, ...]:
+    if "any" in networks and len(networks) > 1:
         raise ValueError("'any' stands alone; remove the networks beside it, or 'any'")
     return networks
 
 
+def _not_empty(networks: tuple[str, ...]) -> tuple[str, ...]:
+    # Not pydantic's min_length: that counts an item with an error as absent, and its complaint hides the error.
+    if not networks:
+        raise ValueError("must not be empty; list a network, or remove the key")
+    return networks
+
+
 def _moment(value: object) -> object:
-    return parse_expiry(value) if isinstance(value, str) else value
+    # Whatever is no text is printed into one that the parser refuses with a message that helps.
+    return value if isinstance(value, datetime) else parse_expiry(str(value))
 
 
 MAX_NAME = 128
@@ -105,17 +121,23 @@ InstanceId = Annotated[str, _short_line(MAX_MASK), AfterValidator(_exact)]
 RuleReference = Annotated[str, AfterValidator(parse_rule_reference)]
 """`gid:sid:rev`, `gid:sid` or a mask of rule names."""
 
+AlwaysTrue = Annotated[bool, AfterValidator(_always_true)]
+"""What the feature always includes; it may be written down, but not switched off."""
+
 Expiry = Annotated[datetime, BeforeValidator(_moment), PlainSerializer(print_expiry, when_used="json")]
 """The moment from which on the entry no longer holds, in UTC."""
 
 HomeNetworks = Annotated[
-    tuple[Annotated[str, AfterValidator(_network)], ...], Field(min_length=1, max_length=MAX_NETWORKS)
+    tuple[Annotated[str, AfterValidator(_network)], ...],
+    Field(max_length=MAX_NETWORKS),
+    AfterValidator(_not_empty),
 ]
 """At least one network."""
 
 ExternalNetworks = Annotated[
     tuple[Annotated[str, AfterValidator(_network_or_any)], ...],
-    Field(min_length=1, max_length=MAX_NETWORKS),
+    Field(max_length=MAX_NETWORKS),
+    AfterValidator(_not_empty),
     AfterValidator(_alone_if_any),
 ]
 """At least one network, or `any` alone."""

@@ -1,6 +1,6 @@
 """The settings of a policy, with the names, values and defaults of the product. Frozen, compared by value."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from hyperward.policy.actions import Action
 from hyperward.policy.fields import (
     MAX_ITEMS,
     MAX_TEXT,
+    AlwaysTrue,
     Expiry,
     ExternalNetworks,
     FailureAction,
@@ -39,7 +40,7 @@ class SuspiciousActivity(Settings):
     """Signs that something unwanted is already inside the VM."""
 
     enabled: bool = True
-    malware: Literal[True] = True
+    malware: AlwaysTrue = True
     """Viruses, worms, trojans, command and control: part of the feature, cannot be left out."""
     adware: bool = True
     other: bool = False

@@ -5,6 +5,7 @@ engine loads tenants and maps VLAN ids, then ports begin to use them, and what n
 fails for one VM leaves that VM as it was and the others go on.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -78,9 +79,10 @@ class Applier:
         self._rule_sets = rule_sets
         self._state = state
         self._desired = Desired()
-        self.settings_by_vid: dict[int, DesiredPort] = {}
-        """The port behind a VLAN id as it was last applied."""
-        self.rule_sets_by_vid: dict[int, RuleSet] = {}
+        self.ports_by_vid: dict[int, DesiredPort] = {}
+        """The port behind a VLAN id as it was applied last."""
+        self.versions_by_vid: dict[int, str] = {}
+        """The digest of its rule set."""
 
     async def apply(self, wanted: Iterable[DesiredPort], links: Mapping[str, int]) -> Outcome:
         """Apply what is wanted to the interfaces that there are.
@@ -101,10 +103,13 @@ class Applier:
         desired = self._desire(wishes, compiled)
         applied = await self._engine.apply(desired)
         self._desired = desired
-        self._steer(wishes, applied, outcome)
-        self._remove({wish.ifindex for wish in wishes}, {_key(wish.port) for wish in wishes}, outcome)
-        self.settings_by_vid |= {wish.lane.vid: wish.port for wish in wishes}
-        self.rule_sets_by_vid |= {wish.lane.vid: compiled[wish.ips] for wish in wishes if wish.ips in compiled}
+        # In a thread: events are read and connections reset while a thousand ports change.
+        await asyncio.to_thread(self._steer, wishes, applied, outcome)
+        await asyncio.to_thread(self._remove, {wish.ifindex for wish in wishes}, outcome)
+        for key in self._state.ledger.ports() - {_key(wish.port) for wish in wishes}:
+            self._state.ledger.release(key, now=time.time())
+        self.ports_by_vid |= {wish.lane.vid: wish.port for wish in wishes}
+        self.versions_by_vid |= {w.lane.vid: compiled[w.ips].info.digest for w in wishes if w.ips in compiled}
         self._state.save()
         return outcome
 
@@ -194,15 +199,13 @@ class Applier:
             except HyperwardError as error:
                 outcome.failed[name] = error.line()
 
-    def _remove(self, kept: set[int], keys: set[PortKey], outcome: Outcome) -> None:
+    def _remove(self, kept: set[int], outcome: Outcome) -> None:
         for ifindex in self._ports.registered().keys() - kept:
             try:
                 self._ports.remove(ifindex)
                 outcome.removed.append(ifindex)
             except HyperwardError as error:
                 outcome.failed[str(ifindex)] = error.line()
-        for key in self._state.ledger.ports() - keys:
-            self._state.ledger.release(key, now=time.time())
 
 
 def lane_of(port: DesiredPort) -> Lane:

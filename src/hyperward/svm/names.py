@@ -14,7 +14,7 @@ def check_svm_name(text: str) -> str:
     """
     if not _NAME.fullmatch(text):
         raise ValueError(
-            "not a name for an SVM: 1 to 63 letters, digits, '.', '_', '-', first a letter or digit; shorten it"
+            "not a name: 1 to 63 letters, digits, '.', '_', '-', first a letter or digit; shorten or change it"
         )
     return text
 

@@ -1,8 +1,8 @@
 """Which number a rule set has in the engine.
 
-VMs with equal settings share a tenant. When the settings of just these VMs change, the number stays and the engine loads
-the tenant again: it goes on with the old rules until the others are ready, so no packet passes without rules. Only a VM
-that leaves a group moves to another tenant.
+VMs with equal settings share a tenant. When the settings of just these VMs change, the number stays and the engine
+loads the tenant again: it goes on with the old rules until the others are ready, so no packet passes without rules.
+Only a VM that leaves a group moves to another tenant.
 """
 
 import hashlib

@@ -66,7 +66,7 @@ class _Composer:
         elif kind in (yaml.MappingStartEvent, yaml.SequenceStartEvent):
             self._start(event)
         elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
-            self._end(event)
+            self._end()
         elif kind is yaml.AliasEvent:
             self._node(event)
             self._stop(event, f"alias *{event.anchor} is not allowed", "write the value out")
@@ -103,13 +103,14 @@ class _Composer:
         self._place(value)
         self._open.append(_Open(value, node, None if mapping else -1, next_is_key=mapping))
 
-    def _end(self, event: Any) -> None:
-        size = self.positions.close(self._open.pop().node)
+    def _end(self) -> None:
+        node = self._open.pop().node
+        size = self.positions.close(node)
         # An entry of a list at the top: its list and the document are what is still open.
         if len(self._open) == _ENTRY_DEPTH and size > self._limits.max_entry_nodes:
-            self._stop(
-                event, f"more than {self._limits.max_entry_nodes} keys and values in one entry", "make it smaller"
-            )
+            line, column = self.positions.at(node)
+            what = f"more than {self._limits.max_entry_nodes} keys and values in one entry"
+            raise FileErrors([*self.problems, Problem(self._name, line, column, self._key(), what, "make it smaller")])
 
     def _scalar(self, event: Any) -> None:
         top = self._open[-1] if self._open else None

@@ -62,4 +62,8 @@ class Positions:
             else:
                 break
         place = key_node if key else node
-        return self._lines[place] + 1, self._columns[place] + 1
+        return self.at(place)
+
+    def at(self, node: int) -> tuple[int, int]:
+        """Return line and column, from 1, of a node by its number."""
+        return self._lines[node] + 1, self._columns[node] + 1

@@ -85,8 +85,6 @@ def _bound(kind: str, context: Mapping[str, Any], given: Any) -> str:
         return f"must be {context['le']} or less, got {shown(given)}"
     if kind == "too_long":
         return f"has more than {context['max_length']} items"
-    if kind == "too_short":
-        return f"needs at least {context['min_length']} item"
     return ""
 
 

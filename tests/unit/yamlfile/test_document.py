@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from hyperward.errors import InputError
-from hyperward.yamlfile import FileErrors, FileModel, Limits, parse
+from hyperward.yamlfile import FileErrors, FileModel, Limits, Problem, parse
 
 LIMITS = Limits(max_bytes=10_000, max_nodes=1_000, max_entry_nodes=500, max_keys=20, max_depth=10)
 
@@ -89,8 +88,12 @@ def test_scalars_mean_what_they_look_like(scalar: str, value: object) -> None:
 
 def test_keys_are_text() -> None:
     assert parse("{on: 1, 7: 2, null: 3, true: 4, <<: 5}", "f", LIMITS).data == {
-        "on": 1, "7": 2, "null": 3, "true": 4, "<<": 5,
-    }  # fmt: skip
+        "on": 1,
+        "7": 2,
+        "null": 3,
+        "true": 4,
+        "<<": 5,
+    }
 
 
 @pytest.mark.parametrize(
@@ -103,8 +106,10 @@ def test_keys_are_text() -> None:
         ("x:\n - y: {k: 1, k: 2}", "f:2:14: x[0].y.k: duplicate key; it is already set in line 2"),
         ("a: &x 1", "f:1:4: a: anchor &x is not allowed; write the value out where it is needed"),
         ("a: *x", "f:1:4: a: alias *x is not allowed; write the value out"),
-        ("a: !!python/object:os.system x", "f:1:4: a: tag \"tag:yaml.org,2002:python/object:os.system\" is not allowed; "
-         "put text into quotes instead"),
+        (
+            "a: !!python/object:os.system x",
+            ('f:1:4: a: tag "tag:yaml.org,2002:python/object:os.system" is not allowed; put text into quotes instead'),
+        ),
         ("a: !!str 1", 'f:1:4: a: tag "tag:yaml.org,2002:str" is not allowed; put text into quotes instead'),
         ("a: !x {}", 'f:1:4: a: tag "!x" is not allowed; put text into quotes instead'),
         ("%YAML 1.1\n---\na: 1", "f:1:1: directives (%YAML, %TAG) are not allowed; remove the line"),
@@ -112,20 +117,34 @@ def test_keys_are_text() -> None:
         ("? [a]\n: 1\n", "f:1:3: a key must be one word or text; write 'key: value'"),
         ('a: "\\0"', "f:1:4: a: the quoted text stands for an invisible character; remove the escape"),
         ('"a\\nb": "\\x1b"', 'f:1:9: "a\\nb": the quoted text stands for an invisible character; remove the escape'),
-        ("a:\n\tb: 1", "f:2:1: a: not valid YAML: found character that cannot start any token while scanning for the "
-         "next token; indent with spaces, not tabs"),
-        ("a: [1", "f:2:1: a[0]: not valid YAML: did not find expected ',' or ']' while parsing a flow sequence; "
-         "check indentation, quotes and brackets"),
-        ("a: " + "[" * 10, "f:1:13: a[0][0][0][0][0][0][0][0]: more than 10 levels deep; "
-         "a value has too many brackets or indents"),
-        ("{" + ",".join(f"k{i}: 1" for i in range(21)) + "}", "f:1:132: k20: more than 20 keys in one mapping; "
-         "remove what does not belong here"),
+        (
+            "a:\n\tb: 1",
+            (
+                "f:2:1: a: not valid YAML: found character that cannot start any token while scanning for the "
+                "next token; indent with spaces, not tabs"
+            ),
+        ),
+        (
+            "a: [1",
+            (
+                "f:2:1: a[0]: not valid YAML: did not find expected ',' or ']' while parsing a flow sequence; "
+                "check indentation, quotes and brackets"
+            ),
+        ),
+        (
+            "a: " + "[" * 10,
+            ("f:1:13: a[0][0][0][0][0][0][0][0]: more than 10 levels deep; a value has too many brackets or indents"),
+        ),
+        (
+            "{" + ",".join(f"k{i}: 1" for i in range(21)) + "}",
+            ("f:1:132: k20: more than 20 keys in one mapping; remove what does not belong here"),
+        ),
         ("a: [" + "1," * 1000 + "]", "f:1:1999: a[997]: more than 1000 keys and values; make the file smaller"),
-        ("a: [[" + "1," * 500 + "]]", "f:1:1006: a[0]: more than 500 keys and values in one entry; make it smaller"),
+        ("a: [[" + "1," * 500 + "]]", "f:1:5: a[0]: more than 500 keys and values in one entry; make it smaller"),
         ("#" * 10_001, "f: is larger than 10000 bytes; make it smaller"),
         ("a: x\u2029y", "f:1:5: invisible character U+2029; remove it; the file must be plain text"),
     ],
-)  # fmt: skip
+)
 def test_malformed(text: str, expected: str) -> None:
     assert refusals(text) == [expected]
 
@@ -145,25 +164,36 @@ def test_alias_bomb() -> None:
         ("inner:\n  mod: x", "f:2:3: inner.mod: unknown key; did you mean 'mode'?"),
         ("inner:\n  zzz: x", "f:2:3: inner.zzz: unknown key; known keys here: mode, on, number"),
         ("maybe: {nunber: 1}", "f:1:9: maybe.nunber: unknown key; did you mean 'number'?"),
-        ("items:\n- mode: a\n- {mode: b, oh no: c}", "f:3:13: items[1].\"oh no\": unknown key; "
-         "known keys here: mode, on, number"),
-        ("inner: {on: yes}", 'f:1:13: inner.on: expected true or false, got the text "yes"; '
-         "write true or false without quotes"),
-        ("inner: {on: 1}", "f:1:13: inner.on: expected true or false, got the number 1; "
-         "write true or false without quotes"),
+        (
+            "items:\n- mode: a\n- {mode: b, oh no: c}",
+            ('f:3:13: items[1]."oh no": unknown key; known keys here: mode, on, number'),
+        ),
+        (
+            "inner: {on: yes}",
+            ('f:1:13: inner.on: expected true or false, got the text "yes"; write true or false without quotes'),
+        ),
+        (
+            "inner: {on: 1}",
+            ("f:1:13: inner.on: expected true or false, got the number 1; write true or false without quotes"),
+        ),
         ("inner: {mode: 7}", "f:1:15: inner.mode: expected text, got the number 7; put it in quotes"),
         ("inner: {mode: }", "f:1:15: inner.mode: expected text, got nothing"),
         ("inner: {mode: [a]}", "f:1:15: inner.mode: expected text, got a list"),
-        ("inner: {number: '7'}", 'f:1:17: inner.number: expected a whole number, got the text "7"; '
-         "write digits without quotes"),
-        ("inner: {number: true}", "f:1:17: inner.number: expected a whole number, got true; write digits without quotes"),
+        (
+            "inner: {number: '7'}",
+            ('f:1:17: inner.number: expected a whole number, got the text "7"; write digits without quotes'),
+        ),
+        (
+            "inner: {number: true}",
+            "f:1:17: inner.number: expected a whole number, got true; write digits without quotes",
+        ),
         ("inner: {number: 0}", "f:1:17: inner.number: must be 1 or more, got 0"),
         ("inner: {number: 10}", "f:1:17: inner.number: must be 9 or less, got 10"),
         ("inner: x", 'f:1:8: inner: expected a mapping of keys to values, got the text "x"'),
-        ("items: x", 'f:1:8: items: expected a list, got the text "x"; write [a, b], or one \'- \' line for each'),
+        ("items: x", "f:1:8: items: expected a list, got the text \"x\"; write [a, b], or one '- ' line for each"),
         ("items: {mode: x}", "f:1:8: items: expected a list, got a mapping"),
     ],
-)  # fmt: skip
+)
 def test_values_that_do_not_fit(text: str, expected: str) -> None:
     assert refusals(text) == [expected]
 
@@ -206,15 +236,20 @@ def test_list_is_validated_entry_by_entry() -> None:
         ("title: t", ["f:1:1: entries: this key is required; add it"]),
         ("entries: 1", ["f:1:10: entries: expected a list, got the number 1; write [a, b], or one '- ' line for each"]),
         ("entries: [" + "1," * 101 + "]", ["f:1:10: entries: has 101 items; at most 100 are allowed"]),
-        ("entries: [{nam: a}]\ntitel: x", [
-            "f:1:11: entries[0].name: this key is required; add it",
-            "f:1:12: entries[0].nam: unknown key; did you mean 'name'?",
-            "f:2:1: titel: unknown key; did you mean 'title'?",
-        ]),
-        ("entries: [{name: a, tags: [b, 7]}]", ["f:1:31: entries[0].tags[1]: expected text, got the number 7; "
-                                                 "put it in quotes"]),
+        (
+            "entries: [{nam: a}]\ntitel: x",
+            [
+                "f:1:11: entries[0].name: this key is required; add it",
+                "f:1:12: entries[0].nam: unknown key; did you mean 'name'?",
+                "f:2:1: titel: unknown key; did you mean 'title'?",
+            ],
+        ),
+        (
+            "entries: [{name: a, tags: [b, 7]}]",
+            [("f:1:31: entries[0].tags[1]: expected text, got the number 7; put it in quotes")],
+        ),
     ],
-)  # fmt: skip
+)
 def test_list_errors(text: str, expected: list[str]) -> None:
     with pytest.raises(FileErrors) as caught:
         entries(text)
@@ -232,7 +267,7 @@ VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**17), 10**17) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcxyz", min_size=1), inner, max_size=4),
     max_leaves=20,
-)  # fmt: skip
+)
 
 
 @given(st.dictionaries(st.text("abcxyz", min_size=1), VALUES, max_size=4))
@@ -263,6 +298,7 @@ def test_positions_are_those_of_the_yaml_library(data: dict[str, Any], indent: i
     text = json.dumps(data, indent=indent or None)
     document = parse(text, "f", LIMITS)
     tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert tree is not None
     for at in paths(data):
         key, value = node_at(tree, at)
         for node, is_key in ((key, True), (value, False)):
@@ -271,16 +307,60 @@ def test_positions_are_those_of_the_yaml_library(data: dict[str, Any], indent: i
 
 
 YAML_PIECES = st.sampled_from(
-    ["inner", "mode", "on", "items", "entries", ":", ": ", "- ", "\n", "  ", "[", "]", "{", "}", ",", "'", '"', "&a ", "*a",
-     "!!str ", "? ", "|", ">", "%", "---", "...", "\t", "#", "~", "yes", "1", "\\", "é", "\r", "\x00", "\u2028", "@", "`"]
-)  # fmt: skip
+    [
+        "inner",
+        "mode",
+        "on",
+        "items",
+        "entries",
+        ":",
+        ": ",
+        "- ",
+        "\n",
+        "  ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "'",
+        '"',
+        "&a ",
+        "*a",
+        "!!str ",
+        "? ",
+        "|",
+        ">",
+        "%",
+        "---",
+        "...",
+        "\t",
+        "#",
+        "~",
+        "yes",
+        "1",
+        "\\",
+        "é",
+        "\r",
+        "\x00",
+        "\u2028",
+        "@",
+        "`",
+    ]
+)
+
+
+def problems_of(text: str, model: type[FileModel]) -> tuple[Problem, ...] | None:
+    try:
+        parse(text, "f", LIMITS).validate(model)
+    except FileErrors as error:
+        return error.items
+    return None
 
 
 @given(st.lists(YAML_PIECES, max_size=40).map("".join) | st.text())
 def test_nothing_but_file_errors(text: str) -> None:
     for model in (Outer, Entries):
-        try:
-            parse(text, "f", LIMITS).validate(model)
-        except InputError as error:
-            assert isinstance(error, FileErrors)
-            assert all("\n" not in str(item) for item in error.items)
+        problems = problems_of(text, model)
+        assert problems is None or problems
+        assert not any("\n" in str(problem) for problem in problems or ())

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from hyperward.errors import EngineFault
 from hyperward.ips.engine.client import EngineControl
 from hyperward.ips.engine.journal import Journal
 from hyperward.ips.engine.plan import Operation, Registered, Step, plan
@@ -46,6 +47,8 @@ async def apply_plan(control: EngineControl, journal: Journal, settings: EngineS
     Raises:
         EngineFault: the engine does not answer; what was done until then is in the journal.
     """
+    if journal.doubtful:
+        await settle(control, journal)
     applied = Applied()
     for step in plan(journal.registered, desired):
         if _pointless(step, journal.registered, desired):
@@ -56,7 +59,10 @@ async def apply_plan(control: EngineControl, journal: Journal, settings: EngineS
         except EngineRefusal as exc:
             journal.refused(step)
             applied.refused.append(Refused(step, exc.line()))
-            log.error("engine refused", operation=step.operation, tenant=step.tenant, vid=step.vid, reason=exc.what)
+            log.warning("engine refused", operation=step.operation, tenant=step.tenant, vid=step.vid, reason=exc.what)
+        except EngineFault:
+            journal.doubtful.append(step)
+            raise
         else:
             journal.done(step)
             applied.done += 1
@@ -64,7 +70,7 @@ async def apply_plan(control: EngineControl, journal: Journal, settings: EngineS
 
 
 async def settle(control: EngineControl, journal: Journal) -> None:
-    """Make certain what a killed daemon left open: afterwards the item concerned is not registered.
+    """Make certain what a killed daemon or a missing answer left open: afterwards the item concerned is not registered.
 
     A tenant that may or may not have been loaded again counts as changed, so that the next plan loads it.
 

@@ -20,7 +20,7 @@ class Backoff:
     def crashed(self, now: float) -> float:
         """Note a crash; return the seconds to wait before the next start."""
         self.crashes = [time for time in self.crashes if now - time < CALM] + [now]
-        return min(LONGEST, FIRST * 4 ** (len(self.crashes) - 1))
+        return min(LONGEST, FIRST * float(4 ** (len(self.crashes) - 1)))
 
     @property
     def looping(self) -> bool:

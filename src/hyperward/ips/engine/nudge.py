@@ -1,14 +1,14 @@
 """Frames that wake the engine's packet threads.
 
 A change of tenants is over when every packet thread has run one packet with it. A thread that sees no packet within one
-millisecond costs the command a pause of 250 ms, in which a VLAN id being moved stays without inspection. So while such a
-command runs, both inspection pairs get a harmless frame every half millisecond.
+millisecond costs the command a pause of 250 ms, in which a VLAN id being moved stays without inspection. So while such
+a command runs, both inspection pairs get a harmless frame every half millisecond.
 """
 
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final, Protocol
 
 import structlog
@@ -26,16 +26,8 @@ log = structlog.get_logger(__name__)
 class Nudge(Protocol):
     """Something that keeps packets coming to every packet thread."""
 
-    def active(self) -> "ContextNudge":
+    def active(self) -> AbstractContextManager[None]:
         """Return a context in which packets come."""
-
-
-class ContextNudge(Protocol):
-    """A context manager without a value."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *exc: object) -> None: ...
 
 
 class NoNudge:
@@ -88,8 +80,8 @@ class FrameNudge:
             for sender in sockets:
                 try:
                     sender.send(frame)
-                except OSError:  # noqa: PERF203 - a full queue means that packets come anyway
-                    continue
+                except OSError:
+                    continue  # a full queue means that packets come anyway
 
 
 def probe_frame() -> bytes:

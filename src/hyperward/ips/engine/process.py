@@ -47,8 +47,8 @@ class EngineProcess:
     async def wait(self) -> None:
         """Return when the process has ended."""
         loop = asyncio.get_running_loop()
-        ended = loop.create_future()
-        loop.add_reader(self._pidfd, lambda: ended.done() or ended.set_result(None))
+        ended: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self._pidfd, _settle, ended)
         try:
             await ended
         finally:
@@ -84,6 +84,11 @@ class EngineProcess:
         # One we found is the child of another process, which reaps it.
         with suppress(ChildProcessError):
             os.waitpid(self.info.pid, os.WNOHANG)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def arguments(settings: EngineSettings) -> list[str]:

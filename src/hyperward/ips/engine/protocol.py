@@ -1,4 +1,4 @@
-"""Suricata's unix socket protocol, version 0.2: one JSON object a line, first a handshake. Pure encoding and decoding."""
+"""Suricata's unix socket protocol 0.2: one JSON object a line, first a handshake. Pure encoding and decoding."""
 
 from typing import Any, Final
 

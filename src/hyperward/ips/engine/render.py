@@ -16,7 +16,7 @@ from hyperward.ips.engine.applayer import app_layer
 from hyperward.ips.engine.settings import EngineSettings
 from hyperward.ips.engine.tenants import Desired, Tenant, check_mappings
 
-PASS: Final = "ignore"
+PASS: Final = "ignore"  # noqa: S105 - not a password
 """The exception policy that forwards: the packet goes on, only its inspection is given up."""
 _SERVERS: Final = (
     "AIM_SERVERS",

@@ -1,6 +1,5 @@
 """Rotated files: `eve.json` is the one being written, `eve.json.N` those put aside, a higher N is younger."""
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +27,7 @@ def numbered(path: Path) -> list[tuple[int, Path]]:
     prefix = f"{path.name}."
     found = []
     try:
-        names = os.listdir(path.parent)
+        names = [file.name for file in path.parent.iterdir()]
     except FileNotFoundError:
         return []
     for name in names:
@@ -42,3 +41,11 @@ def all_files(path: Path) -> list[Path]:
     """Return every file that exists, oldest first, the one being written last."""
     files = [file for _, file in numbered(path)]
     return [*files, path] if path.exists() else files
+
+
+def file_size(path: Path) -> int:
+    """Return the bytes of a file, 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,4 +1,4 @@
-"""A stub twin of the engine's command socket: keeps tenants and mappings as the engine would. For tests and dry runs."""
+"""A stub twin of the engine's command socket: keeps tenants and mappings as the engine would."""
 
 import asyncio
 from contextlib import suppress
@@ -85,9 +85,7 @@ class StubEngine:
 
     def _change(self, command: str, arguments: dict[str, Any]) -> str:
         tenant, vid = arguments.get("id", 0), arguments.get("hargs", 0)
-        if command == "register-tenant" and tenant not in self.tenants:
-            self.tenants[tenant] = arguments["filename"]
-        elif command == "reload-tenant" and tenant in self.tenants:
+        if command in {"register-tenant", "reload-tenant"} and (tenant in self.tenants) == (command[2] == "l"):
             self.tenants[tenant] = arguments["filename"]
         elif command == "unregister-tenant" and tenant in self.tenants:
             del self.tenants[tenant]

@@ -20,7 +20,7 @@ from hyperward.ips.engine.notices import EngineNotice, NoticeKind
 from hyperward.ips.engine.nudge import Nudge
 from hyperward.ips.engine.plan import Registered
 from hyperward.ips.engine.render import References, render, render_config
-from hyperward.ips.engine.rotate import put_aside
+from hyperward.ips.engine.rotate import file_size, put_aside
 from hyperward.ips.engine.settings import EngineSettings
 from hyperward.ips.engine.tenants import Desired
 
@@ -61,6 +61,7 @@ class EngineSupervisor:
         self._journal: Journal | None = None
         self._lock = asyncio.Lock()
         self._backoff = Backoff()
+        self._reopen = False
 
     @property
     def pid(self) -> int | None:
@@ -114,17 +115,31 @@ class EngineSupervisor:
         while True:
             ended = await self._ended()
             async with self._lock:
-                await self._again(ended)
+                if self._process is not None and ended.kind is NoticeKind.HUNG:
+                    await self._process.kill()
+                self._let_go()
+            self._notify(ended)
+            while not await self._again():
+                pass
 
-    async def rotate(self) -> bool:
-        """Put the EVE file aside and let the engine begin a fresh one. True if there was something to put aside.
+    async def rotate(self, *, at_least: int | None = None) -> bool:
+        """Put the EVE file aside and let the engine begin a fresh one. True if the engine was told so.
+
+        Call it again after a failure: the file is put aside once, and the engine told until it answers.
+
+        Args:
+            at_least: bytes from which the file is put aside; the settings' size by default.
 
         Raises:
             EngineFault: the engine does not answer; it goes on writing to the file put aside, and nothing is lost.
         """
-        if put_aside(self.settings.eve_path) is None:
+        limit = self.settings.eve_rotate_bytes if at_least is None else at_least
+        if file_size(self.settings.eve_path) >= max(1, limit) and put_aside(self.settings.eve_path) is not None:
+            self._reopen = True
+        if not self._reopen or self.pid is None:
             return False
         await self._probe.reopen_log_files()
+        self._reopen = False
         return True
 
     async def stop(self) -> None:
@@ -150,7 +165,7 @@ class EngineSupervisor:
         try:
             uptime = await self._probe.uptime()
             if journal is None:
-                raise EngineFault("nobody knows what it holds", where=str(self.settings.state_path))
+                raise EngineFault("nobody knows what it holds", where=str(self.settings.state_path))  # noqa: TRY301
             await settle(self.client, journal)
         except EngineFault as exc:
             log.warning("the running engine cannot be adopted", pid=info.pid, reason=exc.line())
@@ -159,6 +174,8 @@ class EngineSupervisor:
             self._notify(EngineNotice(NoticeKind.HUNG, f"the running engine was ended: {exc.line()}"))
             return False
         self._process, self._journal = found, journal
+        # The daemon before us may have put the file aside and not come to tell the engine.
+        self._reopen = not self.settings.eve_path.exists()
         self._notify(EngineNotice(NoticeKind.ADOPTED, f"the running engine (pid {info.pid}) was adopted", uptime))
         return True
 
@@ -174,7 +191,7 @@ class EngineSupervisor:
             process.close()
             raise
         info = process.info
-        self._process = process
+        self._process, self._reopen = process, False
         self._journal = Journal(self.settings.state_path, pid=info.pid, started=info.started, config=self._digest())
         self._journal.reset(Registered(mappings=dict(self._desired.mappings)))
         seconds = time.monotonic() - begun
@@ -220,17 +237,14 @@ class EngineSupervisor:
             return self._lock.locked()
         return True
 
-    async def _again(self, ended: EngineNotice) -> None:
-        if self._process is not None and ended.kind is NoticeKind.HUNG:
-            await self._process.kill()
-        self._let_go()
-        self._notify(ended)
-        while True:
-            pause = self._backoff.crashed(time.monotonic())
-            if self._backoff.looping:
-                text = f"the engine crashes again and again; next start in {pause:g} s"
-                self._notify(EngineNotice(NoticeKind.CRASH_LOOP, text))
-            await asyncio.sleep(pause)
+    async def _again(self) -> bool:
+        """Start the engine anew after the pause that is due; true if it runs and holds what is desired."""
+        pause = self._backoff.crashed(time.monotonic())
+        if self._backoff.looping:
+            text = f"the engine crashes again and again; next start in {pause:g} s"
+            self._notify(EngineNotice(NoticeKind.CRASH_LOOP, text))
+        await asyncio.sleep(pause)
+        async with self._lock:
             try:
                 self._write()
                 await self._start()
@@ -240,8 +254,8 @@ class EngineSupervisor:
                 if self._process is not None:
                     await self._process.kill()
                     self._let_go()
-                continue
-            return
+                return False
+            return True
 
     def _write(self) -> None:
         write_files(render(self.settings, self._desired, self._references))

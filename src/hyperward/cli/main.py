@@ -1,0 +1,55 @@
+"""The command line: `hyperward`. Thin: parses, calls, prints.
+
+Exit codes: 0 done; 1 the machine lacks something or a command failed; 2 the input is wrong, nothing was changed.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hyperward.cli.events import events
+from hyperward.cli.lab import app as lab_app
+from hyperward.cli.svm import app as svm_app
+from hyperward.cli.svm import status
+from hyperward.cli.vm import app as vm_app
+from hyperward.errors import HyperwardError
+
+app = typer.Typer(
+    name="hyperward",
+    help="Agentless network threat protection for virtual machines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(svm_app, name="svm")
+app.add_typer(vm_app, name="vm")
+app.add_typer(lab_app, name="lab")
+app.command()(status)
+app.command()(events)
+
+
+@app.callback()
+def options(
+    *, debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error, and log more.")] = False
+) -> None:
+    """Agentless network threat protection for virtual machines."""
+    state.debug = debug
+
+
+class _State:
+    debug = False
+
+
+state = _State()
+
+
+def main() -> None:
+    """Run the command line; an error is one clear line on standard error."""
+    try:
+        app()
+    except HyperwardError as error:
+        if state.debug:
+            raise
+        print(f"hyperward: {error.line()}", file=sys.stderr)  # noqa: T201 - the one place where errors are printed
+        sys.exit(error.exit_code)

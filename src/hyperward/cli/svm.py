@@ -1,0 +1,70 @@
+"""`hyperward svm run|detach` and `hyperward status`."""
+
+import asyncio
+import logging
+from typing import Any
+
+import structlog
+import typer
+
+from hyperward.cli.output import add_row, print_json, show, table
+from hyperward.cli.paths import DEFAULT_CONFIG, ConfigOption, JsonOption
+from hyperward.svm.config import load_config
+from hyperward.svm.control import ask
+
+app = typer.Typer(help="The SVM: the node that protects the VMs of this hypervisor.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """The SVM: the node that protects the VMs of this hypervisor."""
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Protect the VMs of this hypervisor, in the foreground, until stopped."""
+    from hyperward.svm.daemon import Daemon
+
+    loaded = load_config(config)
+    level = getattr(logging, loaded.log_level.upper())
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+    asyncio.run(Daemon(loaded).run(lambda: print("ready", flush=True)))  # noqa: T201 - for whoever waits for it
+
+
+@app.command()
+def detach(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Take protection off: release all ports, end the engine, remove the inspection pairs. The daemon must not run."""
+    from hyperward.svm.detach import detach as take_off
+
+    released = asyncio.run(take_off(load_config(config)))
+    print(f"released {released} ports; their interfaces are as they were found")  # noqa: T201 - the answer
+
+
+def status(config: ConfigOption = DEFAULT_CONFIG, *, json: JsonOption = False) -> None:
+    """Show the state of the SVM on this machine."""
+    answer = ask(load_config(config).run_dir / "svm.sock", "status")
+    if json:
+        print_json(answer)
+        return
+    made = table(f"SVM {answer['svm']}", ("what", "state"))
+    for name, text in _rows(answer):
+        add_row(made, name, text)
+    show(made)
+
+
+def _rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    engine = answer["engine"]
+    running = f"runs (process {engine['pid']})" if engine["pid"] else "does not run"
+    rows = [
+        ("daemon", f"process {answer['pid']}, since {answer['since']}"),
+        ("engine", f"{running}, {'answers' if engine['answers'] else 'does not answer'}"),
+        ("tenants", str(engine["tenants"])),
+        ("protected ports", str(answer["ports"]["protected"])),
+        ("VMs in the inventory", str(answer["vms"]["known"])),
+        ("policies", f"{answer['policies']['known']}, taken over {answer['policies']['since']}"),
+    ]
+    rows += [("rule set", digest[:12]) for digest in answer["rule_sets"]]
+    for failure in answer["failures"]:
+        text = f"engine {failure['why']}: {failure['passed']} packets passed, {failure['dropped']} dropped"
+        rows.append((f"failure action, {failure['vm'] or failure['port']}", text))
+    return rows

@@ -1,0 +1,172 @@
+"""An event: what was seen and what was done, for one VM. The fields are those of the product's feature contract."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from hyperward.policy.actions import Action
+
+
+class Severity(StrEnum):
+    """How much an event matters."""
+
+    CRITICAL = "critical"
+    FUNCTIONAL_FAILURE = "functional_failure"
+    WARNING = "warning"
+    INFORMATIONAL = "informational"
+
+
+class Feature(StrEnum):
+    """Which part of the product an event is about."""
+
+    INTRUSION_PREVENTION = "intrusion_prevention"
+    WEB_ADDRESSES = "web_addresses"
+    RESPONSE = "response"
+    STEERING = "steering"
+    POLICY = "policy"
+    INVENTORY = "inventory"
+    DATABASES = "databases"
+    SVM = "svm"
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    DETECTION = "detection"
+    PACKET_DROPPED = "packet_dropped"
+    """The engine dropped a packet for another reason than a rule that reports."""
+    ENGINE_STARTED = "engine_started"
+    ENGINE_ADOPTED = "engine_adopted"
+    ENGINE_STOPPED = "engine_stopped"
+    ENGINE_CRASHED = "engine_crashed"
+    ENGINE_CRASH_LOOP = "engine_crash_loop"
+    ENGINE_START_FAILED = "engine_start_failed"
+    RULES_IN_FORCE = "rules_in_force"
+    RULES_REFUSED = "rules_refused"
+    FAILURE_ACTION = "failure_action"
+    """A component is down or busy and the failure action of the policy is in force, or no longer is."""
+    POLICY_APPLIED = "policy_applied"
+    POLICY_REFUSED = "policy_refused"
+    PORT_PROTECTED = "port_protected"
+    PORT_RELEASED = "port_released"
+    SOURCE_BLOCKED = "source_blocked"
+    SOURCE_RELEASED = "source_released"
+    EVENTS_LOST = "events_lost"
+    """Part of an engine file or of the event store could not be read."""
+    SVM_STARTED = "svm_started"
+    SVM_STOPPED = "svm_stopped"
+
+
+class Direction(StrEnum):
+    """Seen from the VM."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class Party(StrEnum):
+    """Who opened the connection."""
+
+    VM = "vm"
+    REMOTE = "remote"
+
+
+class VmRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A VM as the inventory knows it.
+
+    Args:
+        name: as people call it.
+        path: in the inventory tree.
+        id: platform and instance, never an address.
+    """
+
+    name: str
+    path: str = ""
+    id: str = ""
+
+
+class RuleRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule that matched.
+
+    Args:
+        gid: generator, 1 for rules.
+        sid: number of the rule.
+        rev: revision of the rule.
+        message: its `msg`.
+        classification: description of its classtype.
+        version: of the rule set it is from.
+    """
+
+    gid: int
+    sid: int
+    rev: int
+    message: str = ""
+    classification: str = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        """Return it as policies name it in `excluded_rules`."""
+        return f"{self.gid}:{self.sid}:{self.rev}"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event.
+
+    Args:
+        id: UUIDv7: sorts by time.
+        time: when it happened, with a zone.
+        severity: how much it matters.
+        kind: what happened.
+        feature: which part of the product saw it.
+        message: one line for people.
+        svm: name of the node.
+        vm: the VM concerned.
+        port: number of its NIC.
+        vlan: the guest's own VLAN ids, outermost first; empty for untagged.
+        direction: of the packet that matched; source and destination are that packet's.
+        opened_by: who opened the connection.
+        source: address.
+        source_port: None where the protocol has none.
+        destination: address.
+        destination_port: None where the protocol has none.
+        protocol: `TCP`, `UDP`, `ICMP`, `IPv6-ICMP` and so on, as the engine names it.
+        application: protocol of the application as the engine recognised it.
+        category: class of the rule or of the address.
+        rule: that matched.
+        asked: action the policy asks for.
+        done: action carried out.
+        reason: why `done` differs from `asked`.
+        verdict: what became of the packet: `pass`, `drop`, `alert`.
+        request: address or name asked for.
+        packet: frame that matched, Base64.
+        flow: number by which events of one connection are tied together; 0 for none.
+    """
+
+    id: str
+    time: datetime
+    severity: Severity
+    kind: Kind
+    feature: Feature
+    message: str = ""
+    svm: str = ""
+    vm: VmRef | None = None
+    port: int | None = None
+    vlan: tuple[int, ...] = ()
+    direction: Direction | None = None
+    opened_by: Party | None = None
+    source: str = ""
+    source_port: int | None = None
+    destination: str = ""
+    destination_port: int | None = None
+    protocol: str = ""
+    application: str = ""
+    category: str = ""
+    rule: RuleRef | None = None
+    asked: Action | None = None
+    done: Action | None = None
+    reason: str = ""
+    verdict: str = ""
+    request: str = ""
+    packet: str = ""
+    flow: int = 0

@@ -1,0 +1,290 @@
+"""The SVM daemon: brings kernel and engine to what policies and inventory say, and stays to do it again.
+
+This module only wires the parts together; what decides is in the parts. When the daemon ends, or is killed, traffic
+goes on under the last state: programs and maps are the kernel's, the engine is a process of its own. The next daemon
+adopts both.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import structlog
+
+from hyperward.errors import HyperwardError, SystemFault
+from hyperward.events.collect import EveCollector
+from hyperward.events.model import Event, Feature, Kind, Severity
+from hyperward.events.notices import event_of_notice
+from hyperward.events.store import EventStore
+from hyperward.ips.engine.notices import EngineNotice, NoticeKind
+from hyperward.ips.engine.nudge import FrameNudge
+from hyperward.ips.engine.process import find
+from hyperward.ips.engine.render import References
+from hyperward.ips.engine.rotate import file_size
+from hyperward.ips.engine.supervisor import EngineSupervisor
+from hyperward.ips.rules.data import classification_path, reference_path
+from hyperward.response.inject import PairInjector
+from hyperward.response.terminate import Terminator
+from hyperward.steering.pairs import attach_pairs, ensure_pairs
+from hyperward.steering.ports import KernelPorts
+from hyperward.steering.program import object_bytes, open_program
+from hyperward.svm.apply import Applier
+from hyperward.svm.config import SvmConfig
+from hyperward.svm.control import ControlServer
+from hyperward.svm.engine_settings import engine_settings
+from hyperward.svm.eventlog import EventLog
+from hyperward.svm.failures import Failure, FailureWatch
+from hyperward.svm.first_start import StartedByFirstChange
+from hyperward.svm.instance import only_instance, require_root
+from hyperward.svm.links import LinkWatch, interfaces
+from hyperward.svm.pins import pin_folder
+from hyperward.svm.probes import PROBE_MARK, Prober
+from hyperward.svm.respond import connection_of
+from hyperward.svm.rulesets import RuleSets
+from hyperward.svm.state import State
+from hyperward.svm.status import StatusReport
+from hyperward.svm.views import LedgerViews
+from hyperward.svm.wanted import Wanted
+from hyperward.svm.watch import LOOK_SECONDS
+
+COLLECT_SECONDS = 0.02
+"""Pause of the reader of detections when it has caught up: the longest that a reset waits."""
+HOUSEKEEPING_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Daemon:
+    """One SVM in the network namespace of the calling process."""
+
+    def __init__(self, config: SvmConfig) -> None:
+        self._config = config
+        self._wanted = Wanted(config)
+        self._dirty = asyncio.Event()
+        self._failures = FailureWatch()
+        self._covered: frozenset[str] = frozenset()
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Protect until SIGTERM or SIGINT.
+
+        Args:
+            ready: called once everything wanted is in force.
+
+        Raises:
+            HyperwardError: the SVM cannot start; nothing that ran was stopped.
+        """
+        require_root()
+        for folder in (self._config.run_dir, self._config.state_dir):
+            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(only_instance(self._config.run_dir))
+            await self._start(stack)
+            await self._work(ready)
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        config, settings = self._config, engine_settings(self._config)
+        program = open_program(pin_folder(config.run_dir), object_bytes())
+        stack.callback(program.close)
+        pairs = await asyncio.to_thread(ensure_pairs, config.engine.mtu)
+        self._ports = KernelPorts(program)
+        self._ports.configure(
+            pairs, down_ms=config.heartbeat_ms, busy_ms=config.heartbeat_ms * 2 // 3, probe_ms=config.heartbeat_ms // 6
+        )
+        attach_pairs(pairs, program)
+        for ifindex in self._ports.registered():
+            self._reattach(ifindex)
+        self._store = stack.enter_context(EventStore(config.state_dir / "events.db", svm=config.name))
+        self._log = EventLog(self._store, config.name)
+        self._state = State(config.state_dir / "state.json")
+        self._rule_sets = RuleSets(config.state_dir / "rules", config.rules, settings.binary)
+        references = References(classification_path(), reference_path())
+        nudge = FrameNudge(("hwg0", "hwn0"), mark=PROBE_MARK)
+        self._engine = EngineSupervisor(settings, references, nudge=nudge, notify=self._notice)
+        stack.push_async_callback(self._engine.detach)
+        self._applier = Applier(
+            ports=self._ports,
+            engine=StartedByFirstChange(self._engine),
+            rule_sets=self._rule_sets,
+            state=self._state,
+        )
+        views = LedgerViews(self._state.ledger, self._applier.ports_by_vid, self._applier.versions_by_vid)
+        self._collector = EveCollector(settings, self._store, views, svm=config.name)
+        self._terminator = Terminator(program.maps.flows, stack.enter_context(PairInjector()))
+        stack.callback(self._terminator.close)
+        self._prober = stack.enter_context(Prober())
+        self._status = StatusReport(
+            config=config,
+            wanted=self._wanted,
+            engine=self._engine,
+            ports=self._ports,
+            ledger=self._state.ledger,
+            applier=self._applier,
+            failures=self._failures,
+        )
+        control = ControlServer(config.run_dir / "svm.sock", {"status": self._status.status, "vms": self._status.vms})
+        await control.start()
+        stack.push_async_callback(control.stop)
+        stack.enter_context(LinkWatch(self._dirty.set))
+        if find(settings) is None:
+            # It may take the old engine's place before it has any rules: it must not count as up.
+            self._ports.gate(is_open=False)
+
+    def _reattach(self, ifindex: int) -> None:
+        """Exchange the program of an earlier daemon for ours; an interface that is gone is noticed later."""
+        try:
+            self._ports.ensure_attached(ifindex)
+        except HyperwardError as error:
+            log.warning("port_not_reattached", ifindex=ifindex, reason=error.line())
+
+    async def _work(self, ready: Callable[[], None]) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        self._log.write(Kind.SVM_STARTED, "the daemon starts")
+        for warning in self._wanted.warnings:
+            log.warning("configuration", message=str(warning))
+        await self._apply()
+        self._ports.gate(is_open=self._engine.pid is not None)
+        ready()
+        async with asyncio.TaskGroup() as tasks:
+            jobs = [
+                tasks.create_task(job(), name=name)
+                for name, job in (
+                    ("engine", self._engine.run),
+                    ("files", self._watch_files),
+                    ("apply", self._keep_applied),
+                    ("events", self._collect),
+                    ("housekeeping", self._housekeeping),
+                )
+            ]
+            await stop.wait()
+            for job in jobs:
+                job.cancel()
+        self._log.write(Kind.SVM_STOPPED, "the daemon ends; traffic goes on under the last state")
+
+    def _reload(self) -> None:
+        result = self._wanted.reload()
+        for problem in result.errors:
+            self._log.write(
+                Kind.POLICY_REFUSED,
+                f"not taken over: {problem}",
+                severity=Severity.FUNCTIONAL_FAILURE,
+                feature=Feature.POLICY,
+            )
+        for warning in result.warnings:
+            log.warning("configuration", message=str(warning))
+        if result.ok:
+            self._dirty.set()
+
+    async def _watch_files(self) -> None:
+        rules = self._rule_sets.version()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._wanted.changed():
+                self._reload()
+            version = self._rule_sets.version()
+            if version != rules:
+                rules = version
+                self._dirty.set()
+
+    async def _keep_applied(self) -> None:
+        while True:
+            await self._until_something_changes()
+            self._dirty.clear()
+            try:
+                await self._apply()
+            except (HyperwardError, OSError) as error:
+                text = error.line() if isinstance(error, HyperwardError) else str(error)
+                self._log.write(
+                    Kind.POLICY_REFUSED,
+                    f"not applied: {text}",
+                    severity=Severity.FUNCTIONAL_FAILURE,
+                    feature=Feature.POLICY,
+                )
+
+    async def _until_something_changes(self) -> None:
+        expires = self._wanted.expires()
+        seconds = None if expires is None else max(0.0, (expires - datetime.now(UTC)).total_seconds())
+        try:
+            async with asyncio.timeout(seconds):
+                await self._dirty.wait()
+        except TimeoutError:
+            return
+
+    async def _apply(self) -> None:
+        outcome = await self._applier.apply(self._wanted.ports(), interfaces())
+        if outcome.put or outcome.removed:
+            text = f"in force on {', '.join(outcome.put) or 'no further port'}; {len(outcome.removed)} ports released"
+            self._log.write(Kind.POLICY_APPLIED, text, feature=Feature.POLICY)
+        for interface, reason in outcome.failed.items():
+            self._log.write(
+                Kind.POLICY_REFUSED,
+                f"{interface} stays as it was: {reason}",
+                severity=Severity.FUNCTIONAL_FAILURE,
+                feature=Feature.POLICY,
+            )
+
+    def _notice(self, notice: EngineNotice) -> None:
+        if notice.kind in {NoticeKind.CRASHED, NoticeKind.HUNG, NoticeKind.STOPPED}:
+            self._ports.gate(is_open=False)
+            self._ports.engine_gone()
+        elif notice.kind in {NoticeKind.LOADED, NoticeKind.REFUSED}:
+            self._ports.gate(is_open=True)
+        self._log.add(event_of_notice(notice, time=datetime.now(UTC), svm=self._config.name))
+
+    async def _collect(self) -> None:
+        while True:
+            try:
+                collected = self._collector.collect(self._respond)
+            except SystemFault as error:
+                log.error("detections_wait", reason=error.line())
+                await asyncio.sleep(HOUSEKEEPING_SECONDS)
+                continue
+            await asyncio.sleep(COLLECT_SECONDS if collected.caught_up else 0)
+
+    def _respond(self, event: Event) -> Event:
+        vid = self._vid_of(event)
+        connection = connection_of(event, vid) if vid else None
+        if connection is not None:
+            self._terminator.terminate(connection)
+        return event
+
+    def _vid_of(self, event: Event) -> int:
+        found = (settings.vid for settings in self._ports.registered().values() if settings.port_id == event.port)
+        return next(found, 0)
+
+    async def _housekeeping(self) -> None:
+        settings = engine_settings(self._config)
+        while True:
+            self._prober.probe()
+            counters = {p.port_id: self._ports.counters(p.port_id) for p in self._ports.registered().values()}
+            for failure in self._failures.look(counters, time.monotonic()):
+                self._tell(failure)
+            self._log.flush()
+            if file_size(settings.eve_path) > settings.eve_rotate_bytes:
+                try:
+                    await self._engine.rotate()
+                except HyperwardError as error:
+                    log.warning("eve_not_rotated", reason=error.line())
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    def _tell(self, failure: Failure) -> None:
+        name = self._status.vm_of_port(failure.port_id)
+        if failure.over:
+            text = f"the engine is no longer {failure.why}; meanwhile {failure.passed} packets passed uninspected"
+            text += f" and {failure.dropped} were dropped"
+        else:
+            text = f"the engine is {failure.why}: the failure action of the policy is in force"
+        self._log.write(
+            Kind.FAILURE_ACTION,
+            text,
+            severity=Severity.INFORMATIONAL if failure.over else Severity.FUNCTIONAL_FAILURE,
+            feature=Feature.STEERING,
+            vm=name,
+            port=failure.port_id,
+        )

@@ -1,0 +1,35 @@
+"""Take everything off this machine that an SVM put on it."""
+
+from hyperward.ips.engine.process import find
+from hyperward.steering.pairs import remove_pairs
+from hyperward.steering.ports import KernelPorts
+from hyperward.steering.program import object_bytes, open_program, unpin
+from hyperward.svm.config import SvmConfig
+from hyperward.svm.engine_settings import engine_settings
+from hyperward.svm.instance import only_instance, require_root
+from hyperward.svm.pins import pin_folder
+
+
+async def detach(config: SvmConfig) -> int:
+    """Release all ports, end the engine, remove pairs and pins; return how many ports there were.
+
+    Raises:
+        SystemFault: not root, or the daemon runs.
+    """
+    require_root()
+    config.run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with only_instance(config.run_dir):
+        pins = pin_folder(config.run_dir)
+        program = open_program(pins, object_bytes())
+        ports = KernelPorts(program)
+        registered = ports.registered()
+        for ifindex in registered:
+            ports.remove(ifindex)
+        program.close()
+        process = find(engine_settings(config))
+        if process is not None:
+            await process.stop()
+            process.close()
+        remove_pairs()
+        unpin(pins)
+    return len(registered)

@@ -1,0 +1,84 @@
+"""Notice from the counters when a port's failure action is in force, and what passed or was dropped meanwhile. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from hyperward.steering.layout import Counters
+
+QUIET_SECONDS = 2.0
+"""Without another packet under the failure action for so long it counts as over."""
+_COUNTERS = ("open_down", "open_busy", "closed_down", "closed_busy")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A time in which the failure action of a port was in force.
+
+    Args:
+        port_id: the port.
+        why: `down` or `busy`.
+        began: time of the first sight.
+        passed: packets that went on without inspection since then.
+        dropped: packets dropped since then.
+        last: time of the last sight.
+        over: whether it has ended.
+    """
+
+    port_id: int
+    why: str
+    began: float
+    passed: int
+    dropped: int
+    last: float
+    over: bool = False
+
+
+class FailureWatch:
+    """Compares counters from look to look."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, dict[str, int]] = {}
+        self._open: dict[tuple[int, str], Failure] = {}
+
+    def look(self, counters: Mapping[int, Counters], now: float) -> list[Failure]:
+        """Return failures that began or ended since the last look.
+
+        Args:
+            counters: by port id, as the kernel has them now.
+            now: seconds of a monotonic clock.
+        """
+        news: list[Failure] = []
+        for port_id, value in counters.items():
+            totals = {name: value.from_vm[name] + value.to_vm[name] for name in _COUNTERS}
+            before = self._seen.get(port_id, dict.fromkeys(_COUNTERS, 0))
+            self._seen[port_id] = totals
+            # A port registered anew counts from zero again.
+            grown = {
+                name: totals[name] - before[name] if totals[name] >= before[name] else totals[name] for name in totals
+            }
+            for why in ("down", "busy"):
+                news += self._update(port_id, why, grown[f"open_{why}"], grown[f"closed_{why}"], now)
+        for port_id in self._seen.keys() - counters.keys():
+            del self._seen[port_id]
+        return news + self._ended(counters, now)
+
+    def active(self) -> tuple[Failure, ...]:
+        """Return the failures that have not ended."""
+        return tuple(self._open.values())
+
+    def _update(self, port_id: int, why: str, passed: int, dropped: int, now: float) -> list[Failure]:
+        if not passed and not dropped:
+            return []
+        known = self._open.get((port_id, why))
+        if known is None:
+            failure = Failure(port_id, why, now, passed, dropped, now)
+            self._open[port_id, why] = failure
+            return [failure]
+        self._open[port_id, why] = replace(
+            known, passed=known.passed + passed, dropped=known.dropped + dropped, last=now
+        )
+        return []
+
+    def _ended(self, counters: Mapping[int, Counters], now: float) -> list[Failure]:
+        ended = [key for key, f in self._open.items() if now - f.last >= QUIET_SECONDS or f.port_id not in counters]
+        return [replace(self._open.pop(key), over=True) for key in ended]

@@ -1,0 +1,151 @@
+"""What the daemon tells about itself and about every VM."""
+
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from hyperward.inventory.models import Port, Vm
+from hyperward.ips.engine.supervisor import EngineSupervisor
+from hyperward.policy.resolve import EffectiveSettings, Resolver
+from hyperward.steering.layout import Direction
+from hyperward.steering.ports import PortSettings, PortTable
+from hyperward.svm.apply import Applier
+from hyperward.svm.conditions import Fact, Facts, PortFacts, protection, status
+from hyperward.svm.config import SvmConfig
+from hyperward.svm.failures import FailureWatch
+from hyperward.svm.lanes import Ledger
+from hyperward.svm.links import interfaces
+from hyperward.svm.wanted import Wanted
+
+FRESH_SECONDS = 2.5
+"""The daemon probes once a second; two lost ones make the engine silent for people."""
+
+
+class StatusReport:
+    """Answers of the control socket, made from what the parts know now."""
+
+    def __init__(
+        self,
+        *,
+        config: SvmConfig,
+        wanted: Wanted,
+        engine: EngineSupervisor,
+        ports: PortTable,
+        ledger: Ledger,
+        applier: Applier,
+        failures: FailureWatch,
+    ) -> None:
+        self._config = config
+        self._wanted = wanted
+        self._engine = engine
+        self._ports = ports
+        self._ledger = ledger
+        self._applier = applier
+        self._failures = failures
+        self._since = datetime.now(UTC)
+
+    async def status(self) -> dict[str, Any]:
+        """Return the state of the SVM."""
+        registered = self._ports.registered()
+        held = self._engine.registered
+        return {
+            "svm": self._config.name,
+            "pid": os.getpid(),
+            "since": self._since.isoformat(timespec="seconds"),
+            "engine": {
+                "pid": self._engine.pid,
+                "answers": self._answers(),
+                "tenants": len(held.tenants),
+                "vlan_ids": len(held.mappings),
+            },
+            "ports": {"protected": len(registered), "ids": sorted(p.port_id for p in registered.values())},
+            "vms": {"known": len(self._wanted.inventory.vms)},
+            "policies": {
+                "known": len(self._wanted.policies),
+                "since": self._wanted.since.isoformat(timespec="seconds"),
+            },
+            "rule_sets": sorted(set(self._applier.versions_by_vid.values())),
+            "failures": [
+                {
+                    "port": f.port_id,
+                    "vm": self.vm_of_port(f.port_id),
+                    "why": f.why,
+                    "passed": f.passed,
+                    "dropped": f.dropped,
+                }
+                for f in self._failures.active()
+            ],
+        }
+
+    async def vms(self) -> list[dict[str, Any]]:
+        """Return every VM of the inventory with its conditions for protection."""
+        links, registered = interfaces(), self._ports.registered()
+        resolver = Resolver(self._wanted.policies)
+        return [self._vm(vm, resolver.effective(vm), links, registered) for vm in self._wanted.inventory.vms]
+
+    def vm_of_port(self, port_id: int) -> str:
+        """Return the name of the VM that has the port, or nothing."""
+        for settings in self._ports.registered().values():
+            if settings.port_id == port_id:
+                lane = self._ledger.owner(settings.vid)
+                return lane.vm_name if lane else ""
+        return ""
+
+    def _answers(self) -> bool:
+        now = time.monotonic_ns()
+        ages = [now - self._ports.heartbeat(direction).alive_ns for direction in Direction]
+        return self._engine.pid is not None and max(ages) < FRESH_SECONDS * 1e9
+
+    def _vm(
+        self, vm: Vm, settings: EffectiveSettings | None, links: dict[str, int], registered: dict[int, PortSettings]
+    ) -> dict[str, Any]:
+        covered = settings is not None and settings.intrusion_prevention.enabled
+        mode = settings.mode if settings else None
+        held = self._engine.registered
+        vids = [registered[links[p.interface]].vid for p in vm.ports if links.get(p.interface) in registered]
+        facts = Facts(
+            policy=settings.policy if settings else None,
+            covered=Fact(covered, self._wanted.since),
+            mode=mode,
+            engine=Fact(self._engine.pid is not None),
+            heartbeat=Fact(self._answers()),
+            rules=Fact(bool(vids) and all(held.mappings.get(vid) in held.tenants for vid in vids)),
+            ports=tuple(self._port(port, links, registered) for port in vm.ports),
+        )
+        conditions = protection(vm, facts)
+        return {
+            "name": vm.name,
+            "id": vm.id,
+            "status": status(conditions, mode),
+            "policy": facts.policy,
+            "mode": mode,
+            "ports": [self._port_detail(port, links, registered) for port in vm.ports],
+            "conditions": [
+                {
+                    "name": c.name,
+                    "ok": c.ok,
+                    "since": c.since.isoformat(timespec="seconds") if c.since else None,
+                    "what_to_do": c.what_to_do,
+                }
+                for c in conditions
+            ],
+        }
+
+    def _port(self, port: Port, links: dict[str, int], registered: dict[int, PortSettings]) -> PortFacts:
+        ifindex = links.get(port.interface)
+        settings = registered.get(ifindex) if ifindex is not None else None
+        attached = settings is not None and ifindex is not None and self._ports.is_attached(ifindex)
+        seen = False
+        if settings is not None:
+            counters = self._ports.counters(settings.port_id)
+            seen = counters.from_vm["seen_packets"] + counters.to_vm["seen_packets"] > 0
+        return PortFacts(port.interface, Fact(ifindex is not None), Fact(attached), Fact(seen))
+
+    def _port_detail(self, port: Port, links: dict[str, int], registered: dict[int, PortSettings]) -> dict[str, Any]:
+        settings = registered.get(links.get(port.interface, 0))
+        detail: dict[str, Any] = {"interface": port.interface, "id": None, "counters": None}
+        if settings is not None:
+            counters = self._ports.counters(settings.port_id)
+            detail |= {"id": settings.port_id, "counters": {"from_vm": counters.from_vm, "to_vm": counters.to_vm}}
+        return detail

@@ -1,0 +1,53 @@
+"""What events say about the port behind a VLAN id."""
+
+from collections.abc import Mapping
+
+from hyperward.events.detect import PortView
+from hyperward.events.model import VmRef
+from hyperward.ips.rules.classes import RuleClass
+from hyperward.policy.actions import Action
+from hyperward.policy.resolve import IpsSettings
+from hyperward.svm.desired import DesiredPort
+from hyperward.svm.lanes import Lane, Ledger
+
+
+class LedgerViews:
+    """Looks ports up in the ledger, and their settings in what was applied last.
+
+    Args:
+        ledger: whose VLAN id it is, or last was.
+        applied: the port as last applied, by VLAN id; filled by the applier.
+        versions: the version of its rule set, by VLAN id; filled by the applier.
+    """
+
+    def __init__(self, ledger: Ledger, applied: Mapping[int, DesiredPort], versions: Mapping[int, str]) -> None:
+        self._ledger = ledger
+        self._applied = applied
+        self._versions = versions
+
+    def by_vid(self, vid: int) -> PortView | None:
+        """Return the port; None for a VLAN id that was never given away."""
+        lane = self._ledger.owner(vid)
+        if lane is None:
+            return None
+        port = self._applied.get(vid)
+        return PortView(
+            port=lane.port_id,
+            vm=VmRef(name=lane.vm_name, id=f"{lane.port.platform}/{lane.port.instance}"),
+            mac=(port.identity.mac or "") if port else "",
+            enforce=lane.lane is Lane.ENFORCE,
+            asked=asked_actions(port.ips) if port and port.ips else {},
+            rules_version=self._versions.get(vid, "")[:12],
+        )
+
+
+def asked_actions(ips: IpsSettings) -> dict[RuleClass, Action]:
+    """Return the policy's action for every class of rules that is on."""
+    wishes = {
+        RuleClass.NETWORK_ATTACK: ips.network_attacks,
+        RuleClass.MALWARE: ips.malware,
+        RuleClass.ADWARE: ips.adware,
+        RuleClass.OTHER: ips.other,
+        RuleClass.INFO: ips.info,
+    }
+    return {rule_class: action for rule_class, action in wishes.items() if action is not None}

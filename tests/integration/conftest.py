@@ -1,0 +1,12 @@
+import os
+
+import pytest
+
+from lab_fixtures import make_lab, namespace_lab, qemu_lab
+
+__all__ = ["make_lab", "namespace_lab", "qemu_lab"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        pytest.skip("needs root")

@@ -1,0 +1,98 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from hyperward.inventory.models import Port, Vm
+from hyperward.policy.fields import Mode
+from hyperward.svm.conditions import Fact, Facts, PortFacts, Status, protection, status
+
+SINCE = datetime(2026, 6, 1, tzinfo=UTC)
+YES, NO = Fact(ok=True, since=SINCE), Fact(ok=False, since=SINCE)
+VM = Vm("web", "web", "static", (), (Port("tap1"), Port("tap2")))
+GOOD = Facts(
+    policy="Servers",
+    covered=YES,
+    mode=Mode.STANDARD,
+    engine=YES,
+    heartbeat=YES,
+    rules=YES,
+    ports=(PortFacts("tap1", YES, YES, YES), PortFacts("tap2", YES, YES, NO)),
+)
+
+
+def status_of(facts: Facts, vm: Vm = VM) -> Status:
+    return status(protection(vm, facts), facts.mode)
+
+
+def failing(facts: Facts, vm: Vm = VM) -> dict[str, str]:
+    return {item.name: item.what_to_do for item in protection(vm, facts) if not item.ok and item.needed}
+
+
+def test_all_conditions_hold() -> None:
+    conditions = protection(VM, GOOD)
+    assert [condition.name for condition in conditions] == [
+        "an active policy with a feature on covers it",
+        "the interface tap1 is there",
+        "steering is attached to tap1",
+        "the interface tap2 is there",
+        "steering is attached to tap2",
+        "the engine runs",
+        "the engine answers",
+        "the rules of its policy are loaded",
+        "traffic was seen at tap1",
+        "traffic was seen at tap2",
+    ]
+    assert all(condition.since == SINCE for condition in conditions)
+    assert all(not condition.what_to_do for condition in conditions if condition.ok)
+    assert status_of(GOOD) is Status.PROTECTED
+
+
+def test_without_traffic_it_is_idle() -> None:
+    idle = replace(GOOD, ports=tuple(replace(port, traffic=NO) for port in GOOD.ports))
+    assert status_of(idle) is Status.IDLE
+    assert str(status_of(idle)) == "attached, idle"
+    assert failing(idle) == {}
+
+
+def test_monitoring_is_never_called_protected() -> None:
+    assert status_of(replace(GOOD, mode=Mode.MONITORING)) is Status.MONITORED
+    assert status_of(replace(GOOD, mode=Mode.MONITORING, engine=NO)) is Status.NOT_PROTECTED
+
+
+@pytest.mark.parametrize("fact", ["covered", "engine", "heartbeat", "rules"])
+def test_each_condition_is_needed_and_says_what_to_do(fact: str) -> None:
+    facts = replace(GOOD, **{fact: NO})  # type: ignore[arg-type]
+    assert status_of(facts) is Status.NOT_PROTECTED
+    (advice,) = failing(facts).values()
+    assert advice
+
+
+@pytest.mark.parametrize("fact", ["present", "attached"])
+def test_every_port_is_needed(fact: str) -> None:
+    facts = replace(GOOD, ports=(GOOD.ports[0], replace(GOOD.ports[1], **{fact: NO})))  # type: ignore[arg-type]
+    assert status_of(facts) is Status.NOT_PROTECTED
+    ((name, advice),) = failing(facts).items()
+    assert "tap2" in name
+    assert advice
+
+
+def test_a_port_that_nothing_is_known_about_is_not_protected() -> None:
+    facts = replace(GOOD, ports=GOOD.ports[:1])
+    assert status_of(facts) is Status.NOT_PROTECTED
+    assert list(failing(facts)) == ["the interface tap2 is there", "steering is attached to tap2"]
+
+
+def test_a_vm_without_ports_is_not_protected() -> None:
+    vm = Vm("web", "web", "static")
+    assert status_of(GOOD, vm) is Status.NOT_PROTECTED
+    assert failing(GOOD, vm) == {"the VM has a port": "list the ports of 'web' in the inventory"}
+
+
+def test_without_a_policy() -> None:
+    facts = replace(GOOD, policy=None, covered=NO, mode=None)
+    assert status_of(facts) is Status.NOT_PROTECTED
+    assert list(failing(facts).values()) == ["assign an active policy to 'web'"]
+    off = replace(GOOD, covered=NO)
+    assert list(failing(off).values()) == ["turn on intrusion_prevention in the policy 'Servers'"]
+    assert status([], Mode.STANDARD) is Status.NOT_PROTECTED

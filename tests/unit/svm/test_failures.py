@@ -1,0 +1,43 @@
+from hyperward.steering.layout import Counters
+from hyperward.svm.failures import QUIET_SECONDS, FailureWatch
+
+
+def counters(**values: int) -> Counters:
+    zero = Counters.zero()
+    return Counters(zero.from_vm | values, zero.to_vm)
+
+
+def test_nothing_counted_is_no_news() -> None:
+    watch = FailureWatch()
+    assert watch.look({1: counters()}, 0.0) == []
+
+
+def test_begin_and_end_are_told_once_with_what_passed() -> None:
+    watch = FailureWatch()
+    [begun] = watch.look({1: counters(open_down=5)}, 10.0)
+    assert (begun.port_id, begun.why, begun.passed, begun.over) == (1, "down", 5, False)
+    assert watch.look({1: counters(open_down=9)}, 11.0) == []
+    assert [f.passed for f in watch.active()] == [9]
+    [ended] = watch.look({1: counters(open_down=9)}, 11.0 + QUIET_SECONDS)
+    assert (ended.passed, ended.over, ended.began) == (9, True, 10.0)
+    assert watch.active() == ()
+
+
+def test_down_and_busy_and_ports_are_told_apart() -> None:
+    watch = FailureWatch()
+    news = watch.look({1: counters(open_busy=1), 2: counters(closed_down=3)}, 0.0)
+    assert {(f.port_id, f.why, f.passed, f.dropped) for f in news} == {(1, "busy", 1, 0), (2, "down", 0, 3)}
+
+
+def test_port_registered_anew_counts_from_zero() -> None:
+    watch = FailureWatch()
+    watch.look({1: counters(open_down=100)}, 0.0)
+    watch.look({1: counters(open_down=2)}, 0.5)
+    assert watch.active()[0].passed == 102
+
+
+def test_released_port_ends_its_failure() -> None:
+    watch = FailureWatch()
+    watch.look({1: counters(open_down=1)}, 0.0)
+    [ended] = watch.look({}, 0.1)
+    assert ended.over

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from hyperward.ips.engine.render import render_config, render_tenant
+from hyperward.ips.engine.render import MAX_LAYERS, render_config, render_tenant
 from hyperward.ips.engine.settings import EngineSettings
 from hyperward.ips.engine.tenants import Tenant
 from protected import engine_references
@@ -30,6 +30,8 @@ def _config(settings: EngineSettings, tenant: Tenant) -> str:
     document |= yaml.safe_load(render_tenant(settings, tenant, references))
     for key in ("af-packet", "multi-detect", "unix-command"):
         del document[key]
+    # Our own tag is a layer that a capture does not have.
+    document["decoder"]["max-layers"] = MAX_LAYERS - 1
     # The only run mode for files that keeps the packets of all connections in their order.
     document["runmode"] = "single"
     document["pcap-file"] = {"checksum-checks": "yes"}

@@ -84,6 +84,11 @@ def _packet(path: tuple[str, str, int, int], flags: int, seq: int, ack: int, dat
         inner.len = len(inner)
     else:
         inner = dpkt.ip6.IP6(
-            src=source.packed, dst=destination.packed, nxt=dpkt.ip.IP_PROTO_TCP, hlim=64, plen=len(segment), data=segment
+            src=source.packed,
+            dst=destination.packed,
+            nxt=dpkt.ip.IP_PROTO_TCP,
+            hlim=64,
+            plen=len(segment),
+            data=segment,
         )
     return bytes(dpkt.ethernet.Ethernet(type=_ETHERTYPES[source.version], data=inner))

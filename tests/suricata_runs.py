@@ -47,7 +47,9 @@ def events_of_captures(rules: bytes, captures: Sequence[Path], folder: Path) -> 
                 (folder / str(number)).mkdir()
                 arguments = {"filename": str(capture), "output-dir": str(folder / str(number))}
                 assert _ask(connection, "pcap-file", arguments)["return"] == "OK"
-            while _ask(connection, "pcap-file-number")["message"] or _ask(connection, "pcap-current")["message"] != "None":
+            while (
+                _ask(connection, "pcap-file-number")["message"] or _ask(connection, "pcap-current")["message"] != "None"
+            ):
                 assert process.poll() is None, (folder / "output").read_text()
                 time.sleep(0.1)
             _ask(connection, "shutdown")
@@ -82,7 +84,10 @@ outputs:
     - alert: {metadata: yes}
     - drop: {alerts: yes, flows: all}
 exception-policy: ignore
+stream:
+  drop-invalid: no
 """
+"""Only rules drop, nothing that the engine finds odd about a stream."""
 
 
 def _connect(connection: socket.socket, address: Path, process: subprocess.Popen[bytes]) -> None:

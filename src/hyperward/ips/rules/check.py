@@ -18,7 +18,9 @@ from hyperward.ips.rules.rule import LocatedRule, RuleId
 
 _log = structlog.get_logger(__name__)
 
-_REFUSED = re.compile(r'detect\|error parsing signature "(?P<text>.*?)(?:" from file [^"]* at line (?P<line>[0-9]+))?\Z')
+_REFUSED = re.compile(
+    r'detect\|error parsing signature "(?P<text>.*?)(?:" from file [^"]* at line (?P<line>[0-9]+))?\Z'
+)
 """The engine cuts messages at 2,048 bytes (`SC_LOG_MAX_LOG_MSG_LEN`), so the line of a long rule may be missing."""
 _ROUNDS = 5
 
@@ -118,7 +120,9 @@ def _run(command: Sequence[str], timeout_s: float) -> int:
         hint = "use fewer rules, or allow more time"
         raise EngineFault(f"took more than {timeout_s:g} s over a rule file", where=command[0], hint=hint) from None
     except OSError as error:
-        raise EngineFault(f"cannot be started ({error.strerror})", where=command[0], hint="install Suricata 7") from None
+        raise EngineFault(
+            f"cannot be started ({error.strerror})", where=command[0], hint="install Suricata 7"
+        ) from None
 
 
 def _errors(log: Path) -> list[str]:

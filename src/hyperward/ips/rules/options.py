@@ -45,7 +45,9 @@ class CompileOptions:
 
     def __post_init__(self) -> None:
         if self.info not in {None, Action.IGNORE}:
-            raise InputError(f"rules that only inform cannot {self.info}", where="info", hint="use ignore, or leave out")
+            raise InputError(
+                f"rules that only inform cannot {self.info}", where="info", hint="use ignore, or leave out"
+            )
 
     def action_of(self, rule_class: RuleClass) -> Action | None:
         """Return the policy's action for a class; None when the class is off."""

@@ -43,4 +43,6 @@ def shape_of(rule: Rule) -> str:
 
 def _names_hosts(header: Header) -> bool:
     """Tell whether an address is written out, as in lists of hostile hosts."""
-    return any(part.strip("![").startswith(tuple("0123456789")) or ":" in part for part in (header.source, header.destination))
+    return any(
+        part.strip("![").startswith(tuple("0123456789")) or ":" in part for part in (header.source, header.destination)
+    )

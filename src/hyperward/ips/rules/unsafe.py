@@ -49,4 +49,6 @@ def unsafe_reason(rule: Rule) -> str:
 
 def _names_file(option: Option) -> bool:
     """Tell whether a dataset is loaded or saved: `set,name,type string,load list.txt`."""
-    return any(part.split()[:1] and part.split()[0].lower() in _DATASET_FILES for part in (option.value or "").split(","))
+    return any(
+        part.split()[:1] and part.split()[0].lower() in _DATASET_FILES for part in (option.value or "").split(",")
+    )

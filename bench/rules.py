@@ -32,7 +32,8 @@ def made_up_rules(count: int) -> str:
         lines.append(
             f'alert http $HOME_NET any -> $EXTERNAL_NET any (msg:"ET {category} Made up Check-in {number}"; '
             f'flow:established,to_server; {state} http.method; content:"POST"; http.uri; '
-            f'content:"/gate{number}.php?id="; startswith; fast_pattern; http.user_agent; content:"Mozilla/5.0 (Windows NT 10.0\\; Win64)"; bsize:36; '
+            f'content:"/gate{number}.php?id="; startswith; fast_pattern; '
+            f'http.user_agent; content:"Mozilla/5.0 (Windows NT 10.0\\; Win64)"; bsize:36; '
             f'pcre:"/^\\/gate{number}\\.php\\?id=[0-9a-f]{{32}}$/U"; reference:url,example.test/report/{number}; '
             f"reference:md5,{number:032x}; classtype:{classtype}; sid:{3_000_000 + number}; rev:{1 + number % 9}; "
             f"metadata:attack_target Client_Endpoint, created_at 2025_01_01, deployment Perimeter, confidence High, "

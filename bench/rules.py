@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hyperward.ips.rules.compile import compile_rules
-from hyperward.ips.rules.options import CompileOptions, Variant
+from hyperward.ips.rules.options import CompileOptions
 from hyperward.ips.rules.source import read_rules
+from hyperward.policy.resolve import Variant
 
 COUNT = 50_000
 LIMIT_S_PER_RULE = 10.0 / 50_000

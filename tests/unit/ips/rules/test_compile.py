@@ -10,9 +10,10 @@ from hyperward.ips.rules.compile import compile_rules
 from hyperward.ips.rules.compiled import CompiledRuleSet
 from hyperward.ips.rules.exclusion import parse_exclusion
 from hyperward.ips.rules.lines import rules_of
-from hyperward.ips.rules.options import CompileOptions, Variant
+from hyperward.ips.rules.options import CompileOptions
 from hyperward.ips.rules.rule import LocatedRule, RuleId
 from hyperward.policy.actions import Action
+from hyperward.policy.resolve import Variant
 
 HEAD = "tcp any any -> any any"
 

@@ -94,7 +94,10 @@ outputs:
     - alert: {metadata: yes}
     - drop: {alerts: yes, flows: all}
 exception-policy: ignore
+stream:
+  drop-invalid: no
 """
+"""Only rules drop, nothing that the engine finds odd about a stream."""
 
 
 def _connect(connection: socket.socket, address: Path, process: subprocess.Popen[bytes]) -> None:

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 import yaml
-from conversations import Conversation, client_hello, write_capture
-from shared_data import ROOT
-from suricata_runs import engine, events_of_capture
 
+from conversations import Conversation, client_hello, write_capture
 from hyperward.ips.rules.check import check_rules
 from hyperward.ips.rules.compile import compile_rules
 from hyperward.ips.rules.data import starter_rules_path
-from hyperward.ips.rules.options import CompileOptions, Variant
+from hyperward.ips.rules.options import CompileOptions
 from hyperward.ips.rules.rule import Rule
 from hyperward.ips.rules.source import read_rules
 from hyperward.policy.actions import Action
+from hyperward.policy.resolve import Variant
+from shared_data import ROOT
+from suricata_runs import engine, events_of_capture
 
 pytestmark = pytest.mark.engine
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -101,9 +102,9 @@ def event_of(record: EveRecord, ports: PortLookup, origin: Origin) -> Event | No
         vlan=record.vlan[1:],
         direction=direction,
         opened_by=_opener(record, direction),
-        source=record.src_ip,
+        source=_address(record.src_ip),
         source_port=record.src_port,
-        destination=record.dest_ip,
+        destination=_address(record.dest_ip),
         destination_port=record.dest_port,
         protocol=record.proto,
         application=record.app_proto if record.app_proto not in {"failed", "unknown"} else "",
@@ -193,6 +194,14 @@ def _why(asked: Action, view: PortView | None, *, dropped: bool) -> str:
     if dropped:
         return "" if view.enforce else "another rule dropped the packet"
     return view.observe_reason if not view.enforce else "the rule only reports"
+
+
+def _address(text: str) -> str:
+    """Return an address as people write it (RFC 5952); the engine spells every zero out. Anything else stays."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return text
 
 
 def _severity(category: str) -> Severity:

@@ -2,12 +2,13 @@
 
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from hyperward.inventory.models import Port, Vm
 from hyperward.ips.engine.supervisor import EngineSupervisor
-from hyperward.policy.resolve import EffectiveSettings, Resolver
+from hyperward.policy.resolve import EffectiveSettings
 from hyperward.steering.layout import Direction
 from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.apply import Applier
@@ -45,7 +46,7 @@ class StatusReport:
         self._failures = failures
         self._since = datetime.now(UTC)
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self, _: Mapping[str, str]) -> dict[str, Any]:
         """Return the state of the SVM."""
         registered = self._ports.registered()
         held = self._engine.registered
@@ -78,19 +79,18 @@ class StatusReport:
             ],
         }
 
-    async def vms(self) -> list[dict[str, Any]]:
+    async def vms(self, _: Mapping[str, str]) -> list[dict[str, Any]]:
         """Return every VM of the inventory with its conditions for protection."""
         links, registered = interfaces(), self._ports.registered()
-        resolver = Resolver(self._wanted.policies)
-        return [self._vm(vm, resolver.effective(vm), links, registered) for vm in self._wanted.inventory.vms]
+        return [
+            self._vm(vm, self._wanted.resolver.effective(vm), links, registered) for vm in self._wanted.inventory.vms
+        ]
 
     def vm_of_port(self, port_id: int) -> str:
         """Return the name of the VM that has the port, or nothing."""
-        for settings in self._ports.registered().values():
-            if settings.port_id == port_id:
-                lane = self._ledger.owner(settings.vid)
-                return lane.vm_name if lane else ""
-        return ""
+        settings = self._applier.ports_by_id.get(port_id)
+        lane = self._ledger.owner(settings.vid) if settings else None
+        return lane.vm_name if lane else ""
 
     def _answers(self) -> bool:
         now = time.monotonic_ns()

@@ -55,6 +55,11 @@ def event(ports: Ports | None = None, **changes: Any) -> Event:
     return found
 
 
+def test_addresses_are_written_as_people_do() -> None:
+    found = event(src_ip="fd77:0000:0000:0000:0000:0000:0000:0011", dest_ip="10.0.0.2")
+    assert (found.source, found.destination) == ("fd77::11", "10.0.0.2")
+
+
 def rule(category: str) -> dict[str, Any]:
     return {"signature_id": 7, "metadata": {"hyperward_class": [category]}}
 

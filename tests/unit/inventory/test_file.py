@@ -115,8 +115,10 @@ TAKEN = "is already taken by"
             ],
         ),
         (
-            "vms:\n- name: a\n  ports:\n  - {interface: t, mac: 52:54:00:00:00:0A}\n"
-            "  - {interface: u, mac: 52-54-00-00-00-0a}",
+            (
+                "vms:\n- name: a\n  ports:\n  - {interface: t, mac: 52:54:00:00:00:0A}\n"
+                "  - {interface: u, mac: 52-54-00-00-00-0a}"
+            ),
             [
                 (
                     f"5:25: vms[0].ports[1].mac: the MAC 52:54:00:00:00:0a {TAKEN} vms[0].ports[0].mac (line 4); "

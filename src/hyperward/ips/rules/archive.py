@@ -33,15 +33,11 @@ class _Readable(Protocol):
     def read(self, size: int = ..., /) -> bytes: ...
 
 
-class ArchiveRefused(InputError):
-    """An archive is broken, too large or hostile. Nothing of it is used."""
-
-
 def rule_files(path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
     """Yield `(member name, content)` of every `*.rules` file of an archive, in the archive's order.
 
     Raises:
-        ArchiveRefused: broken, above a limit, or with a name that leaves the folder.
+        InputError: broken, above a limit, or with a name that leaves the folder.
     """
     try:
         size = path.stat().st_size
@@ -55,8 +51,8 @@ def rule_files(path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
         raise _refused(path, f"an archive that cannot be read ({error})") from None
 
 
-def _refused(path: Path, what: str) -> ArchiveRefused:
-    return ArchiveRefused(what, where=str(path), hint="get it again from its publisher, or raise the limit")
+def _refused(path: Path, what: str) -> InputError:
+    return InputError(what, where=str(path), hint="get it again from its publisher, or raise the limit")
 
 
 def _is_rule_file(path: Path, name: str) -> bool:

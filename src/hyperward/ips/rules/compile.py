@@ -2,8 +2,8 @@
 
 What it decides, and why:
 
-- A rule of a class that is on is written with the class's action, whatever action its source gave it: the policy decides.
-- A rule that never reports (`noalert`) is written exactly as its author wrote it, with action `alert`. With another action
+- A rule of a class that is on is written with the class's action, whatever action its source gave it: policy decides.
+- A rule that never reports (`noalert`) is written exactly as its author wrote it, with action `alert`; with another one
   it would drop silently. It is left out only when its class is off and nothing that is kept needs it.
 - A rule that is off (class off, excluded, commented out by the feed) but sets state that a kept rule tests is kept as a
   silent setter: action `alert` and the option `noalert`. So it neither reports nor acts, and the kept rule still fires.

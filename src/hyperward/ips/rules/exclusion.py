@@ -74,14 +74,15 @@ def _numbers(text: str) -> Exclusion:
     parts = text.split(":")
     if len(parts) not in {2, 3}:
         raise _bad(text, 0, "not two or three numbers with colons between them")
-    numbers = []
+    numbers: list[int] = []
     position = 0
-    for part in parts:
-        if not part or int(part) > _MAX_NUMBER or (len(numbers) < 2 and int(part) == 0):  # noqa: PLR2004 - gid, sid
-            raise _bad(text, position, f"not a number from {int(len(numbers) < 2)} to {_MAX_NUMBER}")  # noqa: PLR2004
+    for part, smallest in zip(parts, (1, 1, 0), strict=False):
+        if not part or not smallest <= int(part) <= _MAX_NUMBER:
+            raise _bad(text, position, f"not a number from {smallest} to {_MAX_NUMBER}")
         numbers.append(int(part))
         position += len(part) + 1
-    return Exclusion(text, *numbers)
+    gid, sid, *rev = numbers
+    return Exclusion(text, gid, sid, rev[0] if rev else None)
 
 
 def _bad(text: str, position: int, what: str) -> InputError:

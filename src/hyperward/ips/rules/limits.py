@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 MAX_RULE_BYTES = 8190
-"""Longest rule that the engine reads: `DETECT_MAX_RULE_SIZE` (8192) of Suricata's `detect.h` less newline and end mark."""
+"""Longest rule that the engine reads: `DETECT_MAX_RULE_SIZE` (8192) of Suricata's `detect.h`, less newline and NUL."""
 
 _MIB = 1 << 20
 

@@ -53,7 +53,7 @@ def _logical_lines(content: bytes) -> Iterator[tuple[int, str]]:
         if physical.endswith("\\"):
             if size <= MAX_RULE_BYTES:  # what is longer is refused by the parser, so there is no need to hold it all
                 held.append(physical[:-1])
-                size += len(physical)
+                size += len(physical) - 1
             continue
         held.append(physical)
         yield first, "".join(held)

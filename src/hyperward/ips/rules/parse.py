@@ -1,8 +1,8 @@
 r"""Strict parser for one Suricata rule.
 
-It splits a rule where Suricata 7 splits it (`SigParseOptions` and `SigParseBasics` in `detect-parse.c`): an option ends at
-the first semicolon that has no backslash before it, quotes or not, names of actions and options know no case. What it
-does not understand it refuses; what it accepts keeps its exact text.
+It splits a rule where Suricata 7 splits it (`SigParseOptions` and `SigParseBasics` in `detect-parse.c`): an option ends
+at the first semicolon that has no backslash before it, quotes or not; names of actions and options know no case. What
+it does not understand it refuses; what it accepts keeps its exact text.
 """
 
 import re
@@ -80,6 +80,8 @@ def _endpoint(head: re.Match[str], group: int) -> tuple[str, str]:
     text = head[group]
     if group == 3 and head[4] == ">":  # noqa: PLR2004 - the source; its text ends with the dash of the arrow
         text = text[:-1]
+    if text.count("[") != text.count("]"):
+        raise RuleSyntaxError(f"brackets do not match in {text.strip()[:60]!r}", head.start(group))
     parts = text.split()
     if len(parts) == 2:  # noqa: PLR2004 - an address and a port; nearly every rule has no white space in its lists
         return parts[0], parts[1]
@@ -92,8 +94,8 @@ def _endpoint(head: re.Match[str], group: int) -> tuple[str, str]:
         else:
             word += letter
     words = [each for each in (*words, word) if each]
-    if len(words) != 2 or depth != 0:  # noqa: PLR2004 - an address and a port
-        raise RuleSyntaxError(f"not an address and a port: {text!r}", head.start(group))
+    if len(words) != 2:  # noqa: PLR2004 - an address and a port
+        raise RuleSyntaxError(f"not an address and a port: {text.strip()[:60]!r}", head.start(group))
     return words[0], words[1]
 
 

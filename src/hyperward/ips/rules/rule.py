@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 
-class Option(NamedTuple):
+
+class Option(msgspec.Struct, frozen=True, gc=False):
     """One option between the brackets of a rule.
+
+    A feed has half a million of them, so they are kept out of sight of the garbage collector, which halves the time.
 
     `rule.text[start:end]` is the option from the first letter of its name to its semicolon, both included.
     `name` is lower-cased, as the engine does not tell cases apart. `value` is exact but for white space around it,

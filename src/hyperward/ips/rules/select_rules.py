@@ -59,8 +59,8 @@ class Selection(NamedTuple):
 def select(rules: Iterable[LocatedRule], is_wanted: Callable[[LocatedRule], bool]) -> Selection:
     """Divide rules into wanted ones, their setters, and the rest.
 
-    A rule that tests a variable is worth nothing, or means something else, without the rules that change it; those in turn
-    may test others. Commented-out rules are never wanted, but may be setters.
+    A rule that tests a variable is worth nothing, or means something else, without the rules that change it; those in
+    turn may test others. Commented-out rules are never wanted, but may be setters.
     """
     wanted: list[LocatedRule] = []
     writers: dict[str, list[LocatedRule]] = {}

@@ -42,9 +42,7 @@ def read_rules(paths: Iterable[Path], limits: Limits = _DEFAULT_LIMITS) -> Sourc
     rules: list[LocatedRule] = []
     problems: list[RuleProblem] = []
     for path in paths:
-        count = 0
-        for found in _source(path, limits):
-            count += 1
+        for count, found in enumerate(_source(path, limits), 1):
             if count > limits.rules:
                 raise InputError(f"more than {limits.rules} rules", where=str(path), hint="split the source")
             if isinstance(found, RuleProblem):

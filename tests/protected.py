@@ -5,7 +5,6 @@ never meet, and an event names its capture.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -59,7 +58,9 @@ class ProtectedPort:
 
 
 @contextmanager
-def protected_port(tenants: Mapping[int, Tenant], mappings: Mapping[int, int], eve: list[dict[str, Any]]) -> Iterator[ProtectedPort]:
+def protected_port(
+    tenants: Mapping[int, Tenant], mappings: Mapping[int, int], eve: list[dict[str, Any]]
+) -> Iterator[ProtectedPort]:
     """Build everything in a namespace of its own, start the engine, and take all down again.
 
     Args:

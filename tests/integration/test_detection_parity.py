@@ -53,16 +53,14 @@ def test_a_port_detects_what_the_engine_alone_detects(tmp_path: Path, capsys: py
     assert sum(alone[capture] != seen[capture] for capture in captures) <= TOLERATED * len(captures)
 
 
-def _report(
-    alone: Mapping[Path, Alerts], seen: Mapping[Path, Alerts], passes: list[Passed], first: set[str]
-) -> str:
+def _report(alone: Mapping[Path, Alerts], seen: Mapping[Path, Alerts], passes: list[Passed], first: set[str]) -> str:
     """Return the comparison as text: sums, and the difference of each capture that has one."""
+    raising, pairs = sum(map(bool, alone.values())), sum(map(len, alone.values()))
     lines = [
         "",
-        f"{len(alone)} captures, {sum(map(bool, alone.values()))} raise alerts;"
-        f" {sum(map(len, alone.values()))} pairs of capture and rule, {len(frozenset().union(*alone.values()))} rules",
+        f"{len(alone)} captures, {raising} raise alerts: {pairs} pairs of capture and rule",
         f"{passes[0].rewritten} segments rewritten, {passes[0].unplayable} packets no wire can carry",
-        f"{len(first)} captures differ when one engine sees all of them, and were played again in {len(passes) - 1} runs",
+        f"{len(first)} captures differed where one engine saw them all, and were played again in {len(passes) - 1} runs",
     ]
     for capture in alone:
         if alone[capture] != seen[capture]:

@@ -50,7 +50,7 @@ _PORTS: Final = {
 """The names that published rules use, with the values of Suricata's own example configuration."""
 ETHERNET_AND_TAG: Final = 18
 MAX_LAYERS: Final = 5
-"""Headers below TCP and UDP that are decoded, plus one: Ethernet, our tag, one tag of the guest's, IP. No tunnel fits."""
+"""Layers decoded, plus one: Ethernet, our tag, one tag of the guest's own, IP. No tunnel fits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def _report(alone: Mapping[Path, Alerts], seen: Mapping[Path, Alerts], passes: l
         "",
         f"{len(alone)} captures, {raising} raise alerts: {pairs} pairs of capture and rule",
         f"{passes[0].rewritten} segments rewritten, {passes[0].unplayable} packets no wire can carry",
-        f"{len(first)} captures differed where one engine saw them all, and were played again in {len(passes) - 1} runs",
+        f"{len(first)} captures differed where one engine saw all, and were played again in {len(passes) - 1} runs",
     ]
     for capture in alone:
         if alone[capture] != seen[capture]:

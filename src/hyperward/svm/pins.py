@@ -1,6 +1,8 @@
 """Where an SVM pins its kernel objects."""
 
 import hashlib
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from hyperward.steering.program import is_bpffs, mount_bpffs
@@ -24,3 +26,14 @@ def pin_folder(run_dir: Path) -> Path:
     folder = run_dir / "bpf"
     mount_bpffs(folder)
     return folder
+
+
+def remove_pin_folder(folder: Path) -> None:
+    """Remove the empty folder for pins, and the BPF file system if it was mounted for it alone.
+
+    One that is still in use stays: it holds nothing, and the next daemon uses it again.
+    """
+    if is_bpffs(folder):
+        subprocess.run(["umount", str(folder)], capture_output=True, check=False)
+    with suppress(OSError):
+        folder.rmdir()

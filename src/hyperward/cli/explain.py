@@ -18,5 +18,7 @@ def explain(error: BaseException) -> HyperwardError | None:
     if isinstance(error, OSError):
         names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
         what = error.strerror or str(error) or type(error).__name__
-        return SystemFault(what, where=" and ".join(names), hint="repeat the command with --debug before it for details")
+        return SystemFault(
+            what, where=" and ".join(names), hint="repeat the command with --debug before it for details"
+        )
     return None

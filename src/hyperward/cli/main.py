@@ -10,11 +10,11 @@ import typer
 
 from hyperward.cli.blocked import app as blocked_app
 from hyperward.cli.events import events
+from hyperward.cli.explain import explain
 from hyperward.cli.lab import app as lab_app
 from hyperward.cli.svm import app as svm_app
 from hyperward.cli.svm import status
 from hyperward.cli.vm import app as vm_app
-from hyperward.cli.explain import explain
 
 app = typer.Typer(
     name="hyperward",

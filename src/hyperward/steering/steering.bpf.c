@@ -287,7 +287,8 @@ static __always_inline enum engine_state engine(struct __sk_buff *skb, struct se
 		quiet_since = hb->alive_ns > pending ? hb->alive_ns : pending;
 		if (now > quiet_since && now - quiet_since > s->down_ns)
 			state = ENGINE_DOWN;
-		else if (now > pending && now - pending > s->busy_ns)
+		else if (hb->alive_ns > pending && now > pending && now - pending > s->busy_ns)
+			/* Others come back, so it lives. Without them it is dead or not, and `down` decides which. */
 			state = ENGINE_BUSY;
 	} else {
 		pending = 0;

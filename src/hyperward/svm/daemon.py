@@ -30,6 +30,7 @@ from hyperward.ips.rules.data import classification_path, reference_path
 from hyperward.response.blocks import Block, Blocks
 from hyperward.response.inject import PairInjector
 from hyperward.response.terminate import Terminator
+from hyperward.steering.layout import Direction
 from hyperward.steering.pairs import attach_pairs, ensure_pairs
 from hyperward.steering.ports import KernelPorts
 from hyperward.steering.program import object_bytes, open_program
@@ -57,6 +58,7 @@ from hyperward.svm.wording import by_reason, names_of, refused_rules
 COLLECT_SECONDS = 0.02
 """Pause of the reader of detections when it has caught up: the longest that a reset waits."""
 HOUSEKEEPING_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
 FAILURES = "failures"
 """Name under which the store keeps what the watch for failures knows."""
 
@@ -176,6 +178,7 @@ class Daemon:
         for warning in self._wanted.warnings:
             log.warning("configuration", message=str(warning))
         await self._apply()
+        await self._until_answering()
         self._ports.gate(is_open=self._engine.pid is not None)
         ready()
         async with asyncio.TaskGroup() as tasks:
@@ -193,6 +196,15 @@ class Daemon:
             for job in jobs:
                 job.cancel()
         self._log.write(Kind.SVM_STOPPED, "the daemon ends; traffic goes on under the last state")
+
+    async def _until_answering(self) -> None:
+        """Wait, within bounds, until the engine is known to answer: what a VM opens before that passes uninspected."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while self._engine.pid is not None and time.monotonic() < deadline:
+            if all(self._ports.heartbeat(direction).answered_ns for direction in Direction):
+                return
+            self._prober.probe()
+            await asyncio.sleep(COLLECT_SECONDS)
 
     def _reload(self) -> None:
         result = self._wanted.reload()
@@ -271,6 +283,9 @@ class Daemon:
         if notice.kind in {NoticeKind.CRASHED, NoticeKind.HUNG, NoticeKind.STOPPED}:
             self._ports.gate(is_open=False)
             self._ports.engine_gone()
+        elif notice.kind is NoticeKind.STARTED:
+            # It answers while it loads its rules, so that it counts as up from the first packet after that.
+            self._prober.probe()
         elif notice.kind in {NoticeKind.LOADED, NoticeKind.REFUSED}:
             self._ports.gate(is_open=True)
         self._log.add(event_of_notice(notice, time=datetime.now(UTC), svm=self._config.name))

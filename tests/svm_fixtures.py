@@ -164,7 +164,8 @@ class Svm:
             if _is_engine_of(pid, self.run_dir):
                 os.kill(pid, signal.SIGKILL)
                 wait_until(lambda pid=pid: process_info(pid) is None, 5)  # type: ignore[misc]
-        if not self.config_file.exists():
+        if not self.config_file.exists() or not (self.starts or self.run_dir.joinpath("bpf").exists()):
+            shutil.rmtree(self.run_dir, ignore_errors=True)
             return
         self.configure()
         self.policies()

@@ -33,7 +33,7 @@ def own_folder(at: KeyPath, path: Path) -> Iterator[Finding]:
             yield Finding(at, f"{nearest} is not a folder", "correct the path")
         elif not os.access(nearest, os.W_OK | os.X_OK):
             what = f"{path} is not writable" if nearest == path else f"{path} cannot be created in {nearest}"
-            yield Finding(at, what, "run as root, or give a folder of the user that runs this")
+            yield Finding(at, what, "make it writable for the user that runs this, or give another folder")
     except (OSError, ValueError) as error:
         yield Finding(at, f"cannot be looked at: {error}", "correct the path")
 

@@ -3,6 +3,7 @@
 A conftest imports the names it wants: `svm_lab` (a lab for the module), `svm` (an SVM with nothing protected yet).
 """
 
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import hyperward
 from hyperward.events.model import Event, Kind
@@ -230,7 +230,7 @@ def _environment() -> dict[str, str]:
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     """Replace the file at once, as a careful editor does."""
     fresh = path.with_name(f".{path.name}")
-    fresh.write_text(yaml.safe_dump(dict(content), sort_keys=False))
+    fresh.write_text(json.dumps(dict(content), indent=1))
     fresh.replace(path)
 
 

@@ -169,7 +169,7 @@ def test_broken_rules(svm: Svm, tmp_path: Path) -> None:
     starter = Path(__file__).parents[3] / "src/hyperward/ips/rules/data/starter.rules"
     lines = [line for line in starter.read_text().splitlines() if "self-test by address, network-attack" in line]
     rules = tmp_path / "own.rules"
-    broken = "alert http any any -> any any (msg:\"x\"; nonsense:1; sid:1;)"
+    broken = 'alert http any any -> any any (msg:"x"; nonsense:1; sid:1;)'
     rules.write_text("\n".join([*lines, broken, "what is this", ""]))
     svm.configure(rules=[str(rules)])
     svm.policies(policy("servers", "vm1", intrusion_prevention=TERMINATE))

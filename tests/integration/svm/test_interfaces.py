@@ -23,7 +23,7 @@ def look(svm: Svm, interface: str) -> dict[str, str]:
     """Return all that tc, ip and ethtool show of an interface, without counters."""
     shown = {
         "qdisc": host(svm, "tc", "qdisc", "show", "dev", interface),
-        "link": host(svm, "ip", "-d", "link", "show", "dev", interface),
+        "link": host(svm, "ip", "link", "show", "dev", interface),
         "offloads": host(svm, "ethtool", "-k", interface),
     }
     for side in ("ingress", "egress"):

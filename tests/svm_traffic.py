@@ -42,11 +42,6 @@ class Stream:
         times = [time for number, time in self.arrived.items() if self.sent[number] >= since]
         return min(times, default=float("inf")) - since
 
-    def longest_gap(self) -> float:
-        """Return the longest time between two arrivals, in seconds."""
-        times = sorted(self.arrived.values())
-        return max((after - before for before, after in zip(times, times[1:], strict=False)), default=0.0)
-
 
 @contextmanager
 def stream(lab: Lab, sender: str, receiver: str, *, port: int = _PORT) -> Iterator[Stream]:
@@ -104,7 +99,7 @@ def _receive(channel: socket.socket, result: Stream, stop: threading.Event) -> N
 
 @contextmanager
 def download(lab: Lab, client: str, server: str = "out", *, size: int) -> Iterator[list[Outcome]]:
-    """Download in the background; the outcome is in the list once the context has ended, as failed if a byte is wrong."""
+    """Download in the background; the outcome is in the list after the context, as failed if a byte is wrong."""
     outcomes: list[Outcome] = []
 
     def run() -> None:

@@ -33,7 +33,6 @@ def test_a_change_of_one_vm_disturbs_no_other(svm: Svm) -> None:
             svm.policies(policy("one", "vm1", intrusion_prevention=settings), other)
             elapsed(lambda result=result: attack(svm.lab, "out", "vm1") is result, 10)  # type: ignore[misc]
             took.append(time.monotonic() - changed)
-    print("change in force after", [round(seconds, 2) for seconds in took])
     assert (upwards.lost, downwards.lost, outcomes[0].completed) == ([], [], True)
     # The first two have their rules compiled and loaded, the others only loaded.
     assert min(took) < CHANGE_SECONDS, took
@@ -57,4 +56,24 @@ def test_mode_is_changed_on_a_live_vm(svm: Svm) -> None:
     assert (upwards.lost, upwards.doubled, downwards.lost, downwards.doubled) == ([], 0, [], 0)
     assert outcomes[0].completed, outcomes
     reasons = {event.reason for event in svm.wait_for_events(Kind.DETECTION, 3) if event.verdict != "drop"}
-    assert reasons == {"monitoring mode"}
+    assert "monitoring mode" in reasons
+
+
+def test_protection_is_taken_off_and_put_on_again(svm: Svm) -> None:
+    """With the last VM of a rule set its rules leave the engine; they come back under the same or another VLAN id."""
+    svm.policies(policy("one", "vm1", intrusion_prevention=TERMINATE))
+    svm.start()
+    engine = svm.engine_pid()
+    with stream(svm.lab, "vm1", "out") as upwards, stream(svm.lab, "out", "vm1") as downwards:
+        for number in (1, 2):
+            assert wait_until(lambda: attack(svm.lab, "out", "vm1") is Result.RESET, 5)
+            svm.policies()
+            svm.wait_for_events(Kind.POLICY_APPLIED, 2 * number)
+            assert svm.ask("status")["engine"]["tenants"] == 0
+            assert attack(svm.lab, "out", "vm1") is Result.COMPLETED
+            svm.policies(policy("one", "vm1", intrusion_prevention=REPORT if number == 1 else TERMINATE))
+            svm.wait_for_events(Kind.POLICY_APPLIED, 2 * number + 1)
+            svm.policies(policy("one", "vm1", intrusion_prevention=TERMINATE))
+        assert wait_until(lambda: attack(svm.lab, "out", "vm1") is Result.RESET, 5)
+    assert (upwards.lost, downwards.lost) == ([], [])
+    assert svm.engine_pid() == engine

@@ -1,4 +1,4 @@
-"""kill -9 of daemon and engine, and an engine that hangs: traffic goes on as the policy says, and inspection returns."""
+"""kill -9 of daemon and engine, and an engine that hangs: traffic goes on as the policy says; inspection returns."""
 
 import signal
 import time
@@ -68,7 +68,6 @@ def test_engine_killed_under_load(svm: Svm) -> None:
         cut_again = until_cut(svm.lab, "out", "vm1", seconds=20)
     started = svm.wait_for_events(Kind.ENGINE_STARTED, 2)[-1]
     back = cut_again - (time.monotonic() - (time.time() - started.time.timestamp()))
-    print(f"silence {upwards.silence(killed):.3f} {downwards.silence(killed):.3f} s, back {back:.2f} s")
     assert upwards.silence(killed) < DOWN_SECONDS
     assert downwards.silence(killed) < DOWN_SECONDS
     assert back < BACK_SECONDS
@@ -93,7 +92,6 @@ def test_engine_killed_with_the_daemon_dead(svm: Svm) -> None:
         assert wait_until(lambda: upwards.silence(killed) < 5 and downwards.silence(killed) < 5, 5)
         svm.start()
         until_cut(svm.lab, "out", "vm1", seconds=BACK_SECONDS)
-    print(f"silence {upwards.silence(killed):.3f} {downwards.silence(killed):.3f} s")
     assert max(upwards.silence(killed), downwards.silence(killed)) < DOWN_SECONDS
     assert wait_until(lambda: bool(failures(svm, "no longer down")), 10)
     # Told once: what the daemon did not see while it was dead, and nothing again after another restart.
@@ -140,7 +138,6 @@ def test_a_hung_engine_is_replaced(svm: Svm) -> None:
         assert wait_until(lambda: upwards.silence(hung) < 5 and downwards.silence(hung) < 5, 5)
         assert attack(svm.lab, "out", "vm1") is Result.COMPLETED
         until_cut(svm.lab, "out", "vm1", seconds=30)
-    print(f"silence {upwards.silence(hung):.3f} {downwards.silence(hung):.3f} s")
     assert max(upwards.silence(hung), downwards.silence(hung)) < DOWN_SECONDS
     assert svm.engine_pid() != before
     assert len(svm.events(Kind.ENGINE_CRASHED)) == 1

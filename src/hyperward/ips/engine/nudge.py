@@ -47,8 +47,8 @@ class NoNudge:
 class FrameNudge:
     """Sends probe frames from the outer ends of the inspection pairs.
 
-    Contexts may be nested: the outermost opens and closes. Closing a packet socket waits for the kernel, 10 ms and more,
-    so whoever has many commands opens one context around all of them.
+    Contexts may be nested: the outermost opens and closes. Closing a packet socket waits for the kernel, 10 ms and
+    more, so whoever has many commands opens one context around all of them.
 
     The engine forwards them like any frame, so what stands at the outer ends has to drop ethertype 0x88B5.
 

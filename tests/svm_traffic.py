@@ -46,7 +46,7 @@ class Stream:
 @contextmanager
 def stream(lab: Lab, sender: str, receiver: str, *, port: int = _PORT) -> Iterator[Stream]:
     """Send numbered datagrams while the context is open, and wait for the last of them at its end."""
-    result, stop = Stream(), threading.Event()
+    result, stop, sent = Stream(), threading.Event(), threading.Event()
     target = lab.plan.node(receiver)
     with (
         lab.netns(receiver).socket(socket.AF_INET, socket.SOCK_DGRAM) as incoming,
@@ -56,18 +56,17 @@ def stream(lab: Lab, sender: str, receiver: str, *, port: int = _PORT) -> Iterat
         incoming.bind((target.address(4), port))
         incoming.settimeout(0.5)
         outgoing.connect((target.address(4), port))
-        threads = [
-            threading.Thread(target=partial(_send, outgoing, result, stop)),
-            threading.Thread(target=partial(_receive, incoming, result, stop)),
-        ]
-        for thread in threads:
-            thread.start()
+        sending = threading.Thread(target=partial(_send, outgoing, result, stop))
+        receiving = threading.Thread(target=partial(_receive, incoming, result, sent))
+        receiving.start()
+        sending.start()
         try:
             yield result
         finally:
             stop.set()
-            for thread in threads:
-                thread.join()
+            sending.join()
+            sent.set()
+            receiving.join()
 
 
 def _send(channel: socket.socket, result: Stream, stop: threading.Event) -> None:
@@ -82,19 +81,17 @@ def _send(channel: socket.socket, result: Stream, stop: threading.Event) -> None
             channel.send(_NUMBER.pack(number) + bytes(200))
 
 
-def _receive(channel: socket.socket, result: Stream, stop: threading.Event) -> None:
+def _receive(channel: socket.socket, result: Stream, sent: threading.Event) -> None:
     while True:
         try:
             data = channel.recv(2048)
         except TimeoutError:
-            if stop.is_set():
+            if sent.is_set():
                 return
             continue
         number = _NUMBER.unpack_from(data)[0]
         result.doubled += number in result.arrived
         result.arrived.setdefault(number, time.monotonic())
-        if stop.is_set() and number == len(result.sent) - 1:
-            return
 
 
 @contextmanager

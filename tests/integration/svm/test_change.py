@@ -60,20 +60,17 @@ def test_mode_is_changed_on_a_live_vm(svm: Svm) -> None:
 
 
 def test_protection_is_taken_off_and_put_on_again(svm: Svm) -> None:
-    """With the last VM of a rule set its rules leave the engine; they come back under the same or another VLAN id."""
+    """With the last VM of a rule set its rules leave the engine, and come back when they are wanted again."""
     svm.policies(policy("one", "vm1", intrusion_prevention=TERMINATE))
     svm.start()
     engine = svm.engine_pid()
-    with stream(svm.lab, "vm1", "out") as upwards, stream(svm.lab, "out", "vm1") as downwards:
-        for number in (1, 2):
-            assert wait_until(lambda: attack(svm.lab, "out", "vm1") is Result.RESET, 5)
-            svm.policies()
-            svm.wait_for_events(Kind.POLICY_APPLIED, 2 * number)
-            assert svm.ask("status")["engine"]["tenants"] == 0
-            assert attack(svm.lab, "out", "vm1") is Result.COMPLETED
-            svm.policies(policy("one", "vm1", intrusion_prevention=REPORT if number == 1 else TERMINATE))
-            svm.wait_for_events(Kind.POLICY_APPLIED, 2 * number + 1)
-            svm.policies(policy("one", "vm1", intrusion_prevention=TERMINATE))
-        assert wait_until(lambda: attack(svm.lab, "out", "vm1") is Result.RESET, 5)
-    assert (upwards.lost, downwards.lost) == ([], [])
+    for number in (1, 2):
+        assert attack(svm.lab, "out", "vm1") is Result.RESET
+        svm.policies()
+        svm.wait_for_events(Kind.POLICY_APPLIED, 2 * number)
+        assert svm.ask("status")["engine"]["tenants"] == 0
+        assert attack(svm.lab, "out", "vm1") is Result.COMPLETED
+        svm.policies(policy("one", "vm1", intrusion_prevention=TERMINATE))
+        svm.wait_for_events(Kind.POLICY_APPLIED, 2 * number + 1)
+    assert attack(svm.lab, "out", "vm1") is Result.RESET
     assert svm.engine_pid() == engine

@@ -3,11 +3,11 @@
 from hyperward.ips.engine.process import find
 from hyperward.steering.pairs import remove_pairs
 from hyperward.steering.ports import KernelPorts
-from hyperward.steering.program import object_bytes, open_program, unpin
+from hyperward.steering.program import object_bytes, open_program
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.instance import only_instance, require_root
-from hyperward.svm.pins import pin_folder
+from hyperward.svm.pins import pin_folder, remove_pins
 
 
 async def detach(config: SvmConfig) -> int:
@@ -19,8 +19,7 @@ async def detach(config: SvmConfig) -> int:
     require_root()
     config.run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     with only_instance(config.run_dir):
-        pins = pin_folder(config.run_dir)
-        program = open_program(pins, object_bytes())
+        program = open_program(pin_folder(config.run_dir), object_bytes())
         ports = KernelPorts(program)
         registered = ports.registered()
         for ifindex in registered:
@@ -31,5 +30,5 @@ async def detach(config: SvmConfig) -> int:
             await process.stop()
             process.close()
         remove_pairs()
-        unpin(pins)
+        remove_pins(config.run_dir)
     return len(registered)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hyperward.cli.blocked import app as blocked_app
 from hyperward.cli.events import events
 from hyperward.cli.lab import app as lab_app
 from hyperward.cli.svm import app as svm_app
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(svm_app, name="svm")
 app.add_typer(vm_app, name="vm")
+app.add_typer(blocked_app, name="blocked")
 app.add_typer(lab_app, name="lab")
 app.command()(status)
 app.command()(events)

@@ -66,6 +66,7 @@ class _Wish:
     port: DesiredPort
     ips: IpsSettings
     ifindex: int
+    segment: int
     lane: LaneEntry
     tenant: int | None
 
@@ -84,12 +85,15 @@ class Applier:
         self.versions_by_vid: dict[int, str] = {}
         """The digest of its rule set."""
 
-    async def apply(self, wanted: Iterable[DesiredPort], links: Mapping[str, int]) -> Outcome:
+    async def apply(
+        self, wanted: Iterable[DesiredPort], links: Mapping[str, int], segments: Mapping[str, int]
+    ) -> Outcome:
         """Apply what is wanted to the interfaces that there are.
 
         Args:
             wanted: the ports that an active policy covers.
             links: index of every interface by name.
+            segments: number of the broadcast domain of every interface by name.
 
         Raises:
             OSError: the daemon's state cannot be saved; nothing was changed.
@@ -98,7 +102,7 @@ class Applier:
         outcome = Outcome()
         present = self._present(wanted, links, outcome)
         compiled = await self._compile({ips for _, ips in present}, present, outcome)
-        wishes = self._wish(present, links, compiled)
+        wishes = self._wish(present, links, segments, compiled)
         self._state.save()
         desired = self._desire(wishes, compiled)
         applied = await self._engine.apply(desired)
@@ -142,6 +146,7 @@ class Applier:
         self,
         present: list[tuple[DesiredPort, IpsSettings]],
         links: Mapping[str, int],
+        segments: Mapping[str, int],
         compiled: Mapping[IpsSettings, RuleSet],
     ) -> list[_Wish]:
         users: dict[str, set[str]] = {}
@@ -157,7 +162,7 @@ class Applier:
             lane = self._state.ledger.take(_key(port), lane_of(port), vm_name=port.vm, now=now, wanted_id=port.port_id)
             entry = tenants.get(settings_key(ips)) if ips in compiled else None
             tenant = entry.id if entry else self._desired.mappings.get(lane.vid)
-            wishes.append(_Wish(port, ips, links[port.interface], lane, tenant))
+            wishes.append(_Wish(port, ips, links[port.interface], segments.get(port.interface, 0), lane, tenant))
         return wishes
 
     def _kept_by_failures(self, failed: list[DesiredPort]) -> dict[str, frozenset[str]]:
@@ -189,7 +194,7 @@ class Applier:
                 outcome.failed.setdefault(name, reasons[0] if reasons else "the engine refused its rule set")
             if name in outcome.failed and wish.ifindex not in registered:
                 continue
-            settings = port_settings(wish.port, wish.lane)
+            settings = port_settings(wish.port, wish.lane, wish.segment)
             if name in outcome.failed and wish.lane.vid != registered[wish.ifindex].vid:
                 continue
             try:
@@ -213,7 +218,7 @@ def lane_of(port: DesiredPort) -> Lane:
     return Lane.COPY if port.mode is Mode.MONITORING else Lane.ENFORCE
 
 
-def port_settings(port: DesiredPort, lane: LaneEntry) -> PortSettings:
+def port_settings(port: DesiredPort, lane: LaneEntry, segment: int) -> PortSettings:
     """Return what the kernel is told about a port."""
     return PortSettings(
         port_id=lane.port_id,
@@ -221,6 +226,7 @@ def port_settings(port: DesiredPort, lane: LaneEntry) -> PortSettings:
         mode=SteeringMode.MONITORING if port.mode is Mode.MONITORING else SteeringMode.STANDARD,
         closed_down=port.failure.down is FailureAction.CLOSED,
         closed_busy=port.failure.busy is FailureAction.CLOSED,
+        segment=segment,
     )
 
 

@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from hyperward.policy.fields import HomeNetworks
 from hyperward.policy.findings import Finding
+from hyperward.policy.networks import NetworkSet, parse_network_set
 from hyperward.svm.names import check_svm_name, svm_name_of
 from hyperward.svm.paths import own_folder, readable
 from hyperward.yamlfile import Document, FileErrors, FileModel, Limits, parse, read_text
@@ -50,6 +52,8 @@ class SvmConfigFile(FileModel):
     inventory_file: _PathText
     rules: Annotated[tuple[_PathText, ...], Field(max_length=256)] = ()
     engine: EngineConfig = EngineConfig()
+    never_block: HomeNetworks | None = None
+    """Addresses and networks that are never blocked as a source, beside those of the hypervisor."""
     heartbeat_ms: Annotated[int, Field(ge=50, le=900)] = 300
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -67,6 +71,7 @@ class SvmConfig:
         rules: rule files, folders and archives, in order; empty for the starter rules of the package.
         engine: the engine's settings.
         engine_binary: the program that `engine.binary` names.
+        never_block: networks that are never blocked as a source, canonical.
         heartbeat_ms: without an answer for so long the engine counts as down, in milliseconds. At most 900, because the
             failure action has to hold within a second.
         log_level: the least severe that is logged.
@@ -80,6 +85,7 @@ class SvmConfig:
     rules: tuple[Path, ...]
     engine: EngineConfig
     engine_binary: Path
+    never_block: NetworkSet
     heartbeat_ms: int
     log_level: str
 
@@ -127,6 +133,7 @@ def _resolved(file: SvmConfigFile, folder: Path) -> SvmConfig:
         rules=tuple(absolute(text) for text in file.rules),
         engine=file.engine,
         engine_binary=Path(shutil.which(binary) or binary),
+        never_block=parse_network_set(file.never_block or ()),
         heartbeat_ms=file.heartbeat_ms,
         log_level=file.log_level,
     )

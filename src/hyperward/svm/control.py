@@ -1,6 +1,6 @@
 """The daemon's control socket: one JSON request line, one JSON answer line, local and for root only.
 
-Requests are `{"command": NAME}`; the answer is `{"ok": VALUE}` or `{"error": TEXT}`.
+Requests are `{"command": NAME, ...}` with text arguments; the answer is `{"ok": VALUE}` or `{"error": TEXT}`.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ _MAX_REQUEST = 64 * 1024
 _MAX_ANSWER = 64 * 1024 * 1024
 _REQUEST_SECONDS = 5.0
 
-Handler = Callable[[], Awaitable[Any]]
+Handler = Callable[[Mapping[str, str]], Awaitable[Any]]
+"""Gets the request's arguments."""
 
 log = structlog.get_logger(__name__)
 
@@ -67,12 +68,12 @@ class ControlServer:
         if handler is None:
             return {"error": f"unknown command; there are {', '.join(sorted(self._handlers))}"}
         try:
-            return {"ok": await handler()}
+            return {"ok": await handler(request)}
         except HyperwardError as error:
             return {"error": error.line()}
 
 
-def ask(path: Path, command: str) -> Any:
+def ask(path: Path, command: str, **arguments: str) -> Any:
     """Send one request to the daemon that listens at `path` and return its answer.
 
     Raises:
@@ -83,7 +84,7 @@ def ask(path: Path, command: str) -> Any:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
             channel.settimeout(_REQUEST_SECONDS)
             channel.connect(str(path))
-            channel.sendall(msgspec.json.encode({"command": command}) + b"\n")
+            channel.sendall(msgspec.json.encode({"command": command} | arguments) + b"\n")
             while not raw.endswith(b"\n") and len(raw) < _MAX_ANSWER:
                 part = channel.recv(1 << 16)
                 if not part:

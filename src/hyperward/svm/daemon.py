@@ -8,15 +8,16 @@ adopts both.
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
 
 import structlog
 
-from hyperward.errors import HyperwardError, SystemFault
+from hyperward.errors import HyperwardError, InputError, SystemFault
 from hyperward.events.collect import EveCollector
-from hyperward.events.model import Event, Feature, Kind, Severity
+from hyperward.events.model import Feature, Kind, Severity
 from hyperward.events.notices import event_of_notice
 from hyperward.events.store import EventStore
 from hyperward.ips.engine.notices import EngineNotice, NoticeKind
@@ -26,6 +27,7 @@ from hyperward.ips.engine.render import References
 from hyperward.ips.engine.rotate import file_size
 from hyperward.ips.engine.supervisor import EngineSupervisor
 from hyperward.ips.rules.data import classification_path, reference_path
+from hyperward.response.blocks import Block, Blocks
 from hyperward.response.inject import PairInjector
 from hyperward.response.terminate import Terminator
 from hyperward.steering.pairs import attach_pairs, ensure_pairs
@@ -39,10 +41,11 @@ from hyperward.svm.eventlog import EventLog
 from hyperward.svm.failures import Failure, FailureWatch
 from hyperward.svm.first_start import StartedByFirstChange
 from hyperward.svm.instance import only_instance, require_root
-from hyperward.svm.links import LinkWatch, interfaces
+from hyperward.svm.links import LinkWatch, interfaces, segments
+from hyperward.svm.neverblock import never_block_set
 from hyperward.svm.pins import pin_folder
 from hyperward.svm.probes import PROBE_MARK, Prober
-from hyperward.svm.respond import connection_of
+from hyperward.svm.responder import Responder
 from hyperward.svm.rulesets import RuleSets
 from hyperward.svm.state import State
 from hyperward.svm.status import StatusReport
@@ -112,8 +115,16 @@ class Daemon:
         )
         views = LedgerViews(self._state.ledger, self._applier.ports_by_vid, self._applier.versions_by_vid)
         self._collector = EveCollector(settings, self._store, views, svm=config.name)
-        self._terminator = Terminator(program.maps.flows, stack.enter_context(PairInjector()))
-        stack.callback(self._terminator.close)
+        terminator = Terminator(program.maps.flows, stack.enter_context(PairInjector()))
+        stack.callback(terminator.close)
+        self._responder = Responder(
+            ports=self._ports,
+            flows=program.maps.flows,
+            terminator=terminator,
+            blocks=Blocks(program.maps.blocked, config.state_dir / "blocks.json"),
+            wanted=self._wanted,
+            log=self._log,
+        )
         self._prober = stack.enter_context(Prober())
         self._status = StatusReport(
             config=config,
@@ -124,7 +135,15 @@ class Daemon:
             applier=self._applier,
             failures=self._failures,
         )
-        control = ControlServer(config.run_dir / "svm.sock", {"status": self._status.status, "vms": self._status.vms})
+        control = ControlServer(
+            config.run_dir / "svm.sock",
+            {
+                "status": self._status.status,
+                "vms": self._status.vms,
+                "blocked": self._blocked,
+                "unblock": self._unblock,
+            },
+        )
         await control.start()
         stack.push_async_callback(control.stop)
         stack.enter_context(LinkWatch(self._dirty.set))
@@ -217,7 +236,10 @@ class Daemon:
             return
 
     async def _apply(self) -> None:
-        outcome = await self._applier.apply(self._wanted.ports(), interfaces())
+        found = segments()
+        self._responder.learn(found, never_block_set(ip_network(text) for text in self._config.never_block))
+        indexes = {name: segment.index for name, segment in found.items()}
+        outcome = await self._applier.apply(self._wanted.ports(), interfaces(), indexes)
         if outcome.put or outcome.removed:
             text = f"in force on {', '.join(outcome.put) or 'no further port'}; {len(outcome.removed)} ports released"
             self._log.write(Kind.POLICY_APPLIED, text, feature=Feature.POLICY)
@@ -240,23 +262,22 @@ class Daemon:
     async def _collect(self) -> None:
         while True:
             try:
-                collected = self._collector.collect(self._respond)
+                collected = self._collector.collect(self._responder.respond)
             except SystemFault as error:
                 log.error("detections_wait", reason=error.line())
                 await asyncio.sleep(HOUSEKEEPING_SECONDS)
                 continue
             await asyncio.sleep(COLLECT_SECONDS if collected.caught_up else 0)
 
-    def _respond(self, event: Event) -> Event:
-        vid = self._vid_of(event)
-        connection = connection_of(event, vid) if vid else None
-        if connection is not None:
-            self._terminator.terminate(connection)
-        return event
+    async def _blocked(self, _: Mapping[str, str]) -> list[Block]:
+        return self._responder.blocked()
 
-    def _vid_of(self, event: Event) -> int:
-        found = (settings.vid for settings in self._ports.registered().values() if settings.port_id == event.port)
-        return next(found, 0)
+    async def _unblock(self, request: Mapping[str, str]) -> list[Block]:
+        try:
+            address = ip_address(request.get("address", ""))
+        except ValueError:
+            raise InputError("not an IP address", where=request.get("address", "")) from None
+        return self._responder.unblock(address)
 
     async def _housekeeping(self) -> None:
         settings = engine_settings(self._config)
@@ -266,6 +287,7 @@ class Daemon:
             for failure in self._failures.look(counters, time.monotonic()):
                 self._tell(failure)
             self._log.flush()
+            self._responder.expire()
             if file_size(settings.eve_path) > settings.eve_rotate_bytes:
                 try:
                     await self._engine.rotate()

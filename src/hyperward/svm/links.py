@@ -2,9 +2,15 @@
 
 import asyncio
 import socket
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Self
+
+import msgspec
+
+from hyperward.errors import SystemFault
 
 _NETLINK_ROUTE = 0
 _RTMGRP_LINK = 1
@@ -14,6 +20,40 @@ _READ_BYTES = 1 << 16
 def interfaces() -> dict[str, int]:
     """Return the index of every interface in this network namespace by name."""
     return {name: index for index, name in socket.if_nameindex()}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A broadcast domain of this host: the bridge that a port belongs to, or the port itself where there is none."""
+
+    name: str
+    index: int
+
+
+def segments() -> dict[str, Segment]:
+    """Return the segment of every interface by name.
+
+    Raises:
+        SystemFault: `ip` cannot be run.
+    """
+    done = subprocess.run(["ip", "-json", "link", "show"], capture_output=True, check=False)
+    try:
+        links = msgspec.json.decode(done.stdout, type=list[_Link])
+    except msgspec.DecodeError:
+        raise SystemFault("cannot list interfaces", where="ip link", hint="install iproute2") from None
+    indexes = {link.ifname: link.ifindex for link in links}
+    return {
+        link.ifname: Segment(link.master, indexes[link.master])
+        if link.master in indexes
+        else Segment(link.ifname, link.ifindex)
+        for link in links
+    }
+
+
+class _Link(msgspec.Struct):
+    ifname: str
+    ifindex: int
+    master: str = ""
 
 
 class LinkWatch:

@@ -19,13 +19,13 @@ from typing import Protocol
 import msgspec
 
 from hyperward.errors import EngineFault, SystemFault
+from hyperward.files import write_atomically
 from hyperward.ips.rules.check import compile_checked
 from hyperward.ips.rules.data import class_table_path, starter_rules_path
 from hyperward.ips.rules.exclusion import parse_exclusion
 from hyperward.ips.rules.options import CompileOptions
 from hyperward.ips.rules.source import read_rules
 from hyperward.policy.resolve import IpsSettings
-from hyperward.svm.files import write_atomically
 
 MAX_PROBLEMS_KEPT = 1000
 """Of the rules that could not be used, so many are named in the summary; the count is always complete."""

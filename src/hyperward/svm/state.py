@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from hyperward.svm.files import write_atomically
+from hyperward.files import write_atomically
 from hyperward.svm.lanes import Ledger
 from hyperward.svm.tenantbook import TenantEntry
 

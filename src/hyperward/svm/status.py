@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +46,7 @@ class StatusReport:
         self._failures = failures
         self._since = datetime.now(UTC)
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self, _: Mapping[str, str]) -> dict[str, Any]:
         """Return the state of the SVM."""
         registered = self._ports.registered()
         held = self._engine.registered
@@ -78,7 +79,7 @@ class StatusReport:
             ],
         }
 
-    async def vms(self) -> list[dict[str, Any]]:
+    async def vms(self, _: Mapping[str, str]) -> list[dict[str, Any]]:
         """Return every VM of the inventory with its conditions for protection."""
         links, registered = interfaces(), self._ports.registered()
         resolver = Resolver(self._wanted.policies)

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from hyperward.inventory.models import Inventory
-from hyperward.policy.models import Policy
-from hyperward.policy.resolve import next_expiry
+from hyperward.policy.models import IntrusionPrevention, Policy
+from hyperward.policy.resolve import effective, next_expiry
 from hyperward.svm.check import CheckResult, check_paths
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.desired import DesiredPort, desired_ports
@@ -48,6 +48,12 @@ class Wanted:
         """Return the ports that active policies cover now."""
         now = datetime.now(UTC)
         return desired_ports(self.policies, self.inventory, now=now, default_home_net=home_networks(self.inventory))
+
+    def intrusion_prevention(self, vm_name: str) -> IntrusionPrevention | None:
+        """Return the feature's settings for a VM; None when no policy covers it."""
+        vm = next((vm for vm in self.inventory.vms if vm.name == vm_name), None)
+        settings = effective(self.policies, vm) if vm is not None else None
+        return settings.intrusion_prevention if settings is not None else None
 
     def expires(self) -> datetime | None:
         """Return when something in the policies ends by itself."""

@@ -1,30 +1,10 @@
 import asyncio
-from collections.abc import Iterator
 from ipaddress import ip_address
 
 from hyperward.response.inject import StubInjector
 from hyperward.response.terminate import AGAIN_SECONDS, Connection, Terminator, mapped
 from hyperward.steering.layout import Flow, FlowKey
-
-
-class Flows:
-    """A flow map as a dictionary."""
-
-    def __init__(self) -> None:
-        self.entries: dict[FlowKey, Flow] = {}
-
-    def get(self, key: FlowKey) -> Flow | None:
-        return self.entries.get(key)
-
-    def set(self, key: FlowKey, value: Flow) -> None:
-        self.entries[key] = value
-
-    def delete(self, key: FlowKey) -> bool:
-        return self.entries.pop(key, None) is not None
-
-    def items(self) -> Iterator[tuple[FlowKey, Flow]]:
-        return iter(list(self.entries.items()))
-
+from unit_tables import DictTable
 
 CONNECTION = Connection(7, 14, ip_address("10.0.0.1"), 80, ip_address("10.0.0.9"), 40000)
 FLOW = Flow(1, 2, 3, 4, 5, 6, 111, 222, 0x12, 0x10, b"\x02" * 6, b"\x04" * 6)
@@ -32,7 +12,7 @@ FLOW = Flow(1, 2, 3, 4, 5, 6, 111, 222, 0x12, 0x10, b"\x02" * 6, b"\x04" * 6)
 
 def test_both_ends_are_reset_at_once_and_again_later() -> None:
     async def scenario() -> StubInjector:
-        flows, injector = Flows(), StubInjector()
+        flows, injector = DictTable[FlowKey, Flow](), StubInjector()
         flows.set(CONNECTION.key(), FLOW)
         terminator = Terminator(flows, injector)
         assert terminator.terminate(CONNECTION)
@@ -49,7 +29,7 @@ def test_both_ends_are_reset_at_once_and_again_later() -> None:
 def test_unknown_connection_is_said_and_nothing_is_sent() -> None:
     async def scenario() -> None:
         injector = StubInjector()
-        terminator = Terminator(Flows(), injector)
+        terminator = Terminator(DictTable[FlowKey, Flow](), injector)
         assert not terminator.terminate(CONNECTION)
         assert not injector.vm
         terminator.close()

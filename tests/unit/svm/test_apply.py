@@ -1,0 +1,223 @@
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hyperward.errors import InputError, SystemFault
+from hyperward.inventory.models import NicIdentity
+from hyperward.policy.actions import Action
+from hyperward.policy.fields import FailureAction, Mode
+from hyperward.policy.models import Failure
+from hyperward.policy.resolve import IpsSettings, Variant
+from hyperward.steering.layout import Mode as SteeringMode
+from hyperward.steering.stub import StubPorts
+from hyperward.svm.apply import Applier, Outcome
+from hyperward.svm.desired import DesiredPort
+from hyperward.svm.state import State
+from hyperward.svm.stub import StubEngine, StubRuleSets
+
+IPS = IpsSettings(
+    network_attacks=Action.TERMINATE,
+    malware=Action.TERMINATE,
+    adware=None,
+    other=None,
+    excluded_rules=(),
+    home_net=("10.0.0.0/8",),
+    external_net=("any",),
+    variant=Variant.ENFORCE,
+)
+OTHER = replace(IPS, adware=Action.TERMINATE)
+
+
+def port(
+    number: int, ips: IpsSettings | None = IPS, mode: Mode = Mode.STANDARD, **failure: FailureAction
+) -> DesiredPort:
+    return DesiredPort(
+        interface=f"tap{number}",
+        vm=f"vm{number}",
+        identity=NicIdentity("static", f"vm{number}", None),
+        port_id=None,
+        ips=ips,
+        mode=mode,
+        failure=Failure(**failure),
+    )
+
+
+class Node:
+    """An applier with stubs, and interfaces tap1 to tap9 with indexes 101 to 109."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ports, self.engine, self.rule_sets = StubPorts(), StubEngine(), StubRuleSets()
+        self.state_path = folder / "state.json"
+        self.links = {f"tap{number}": 100 + number for number in range(1, 10)}
+        self.begin()
+
+    def begin(self) -> None:
+        self.state = State(self.state_path)
+        self.applier = Applier(ports=self.ports, engine=self.engine, rule_sets=self.rule_sets, state=self.state)
+
+    def apply(self, *wanted: DesiredPort) -> Outcome:
+        return asyncio.run(self.applier.apply(wanted, self.links, dict.fromkeys(self.links, 1)))
+
+    def tenant_of(self, number: int) -> int:
+        return self.engine.registered.mappings[self.ports.ports[100 + number].vid]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(tmp_path)
+
+
+def test_equal_settings_share_a_tenant_and_ports_are_put(node: Node) -> None:
+    outcome = node.apply(port(1), port(2), port(3, OTHER))
+    assert outcome.put == ["tap1", "tap2", "tap3"]
+    assert node.tenant_of(1) == node.tenant_of(2) != node.tenant_of(3)
+    assert len({settings.vid for settings in node.ports.ports.values()}) == 3
+    assert len({settings.port_id for settings in node.ports.ports.values()}) == 3
+
+
+def test_the_engine_is_ready_before_a_port_uses_it(node: Node) -> None:
+    node.apply(port(1))
+    assert node.engine.desired
+    assert node.ports.calls == [("put", 101)]
+
+
+def test_nothing_changes_when_nothing_changed(node: Node) -> None:
+    node.apply(port(1), port(2))
+    node.ports.calls.clear()
+    outcome = node.apply(port(1), port(2))
+    assert (outcome.put, outcome.removed, node.ports.calls) == ([], [], [])
+
+
+def test_change_of_one_vm_leaves_the_others_alone(node: Node) -> None:
+    node.apply(port(1), port(2))
+    before = dict(node.ports.ports)
+    tenant = node.tenant_of(2)
+    node.ports.calls.clear()
+    node.apply(port(1, OTHER), port(2))
+    assert node.ports.calls == []
+    assert node.ports.ports == before
+    assert node.tenant_of(2) == tenant != node.tenant_of(1)
+
+
+def test_change_of_all_users_of_a_tenant_reloads_it_in_place(node: Node) -> None:
+    node.apply(port(1), port(2))
+    before = node.tenant_of(1)
+    node.apply(port(1, OTHER), port(2, OTHER))
+    assert node.tenant_of(1) == node.tenant_of(2) == before
+
+
+def test_changed_sources_reload_the_tenant_in_place(node: Node) -> None:
+    node.apply(port(1))
+    tenant, version = node.tenant_of(1), node.engine.registered.tenants.copy()
+    node.rule_sets.sources = "2"
+    node.apply(port(1))
+    assert node.tenant_of(1) == tenant
+    assert node.engine.registered.tenants != version
+
+
+def test_monitoring_takes_a_lane_of_its_own_and_comes_back_to_the_first(node: Node) -> None:
+    node.apply(port(1))
+    inline = node.ports.ports[101]
+    node.apply(port(1, replace(IPS, variant=Variant.OBSERVE), Mode.MONITORING))
+    copies = node.ports.ports[101]
+    assert (copies.mode, copies.port_id) == (SteeringMode.MONITORING, inline.port_id)
+    assert copies.vid != inline.vid
+    node.apply(port(1))
+    assert node.ports.ports[101] == inline
+
+
+def test_failure_settings_reach_the_port(node: Node) -> None:
+    node.apply(port(1, down=FailureAction.CLOSED))
+    assert (node.ports.ports[101].closed_down, node.ports.ports[101].closed_busy) == (True, False)
+
+
+def test_port_without_policy_is_released_and_its_id_rests(node: Node) -> None:
+    node.apply(port(1), port(2))
+    gone = node.ports.ports[101]
+    outcome = node.apply(port(2))
+    assert outcome.removed == [101]
+    assert 101 not in node.ports.ports
+    node.apply(port(2), port(3))
+    assert node.ports.ports[103].vid != gone.vid
+    assert node.ports.ports[103].port_id != gone.port_id
+
+
+def test_policy_without_ips_releases_the_port(node: Node) -> None:
+    node.apply(port(1))
+    assert node.apply(port(1, None)).removed == [101]
+
+
+def test_missing_interface_is_told_and_protected_when_it_appears(node: Node) -> None:
+    index = node.links.pop("tap1")
+    assert node.apply(port(1)).missing == ["tap1"]
+    node.links["tap1"] = index
+    assert node.apply(port(1)).put == ["tap1"]
+
+
+def test_restarted_vm_gets_its_lanes_back_on_the_other_interface_index(node: Node) -> None:
+    node.apply(port(1))
+    before = node.ports.ports[101]
+    node.links["tap1"] = 201
+    outcome = node.apply(port(1))
+    assert (outcome.put, outcome.removed) == (["tap1"], [101])
+    assert node.ports.ports[201] == before
+
+
+def test_rules_that_cannot_be_compiled_leave_the_vm_as_it_was(node: Node) -> None:
+    node.apply(port(1), port(2))
+    before, registered = dict(node.ports.ports), node.tenant_of(1)
+    node.rule_sets.fails[OTHER] = InputError("broken", where="x.rules:7")
+    outcome = node.apply(port(1, OTHER), port(2), port(3))
+    assert outcome.failed == {"tap1": "x.rules:7: broken"}
+    assert node.ports.ports[101] == before[101]
+    assert node.tenant_of(1) == registered
+    assert 103 in node.ports.ports
+
+
+def test_rules_that_cannot_be_compiled_do_not_attach_a_vm_without_any(node: Node) -> None:
+    node.rule_sets.fails[IPS] = InputError("broken")
+    outcome = node.apply(port(1))
+    assert "tap1" in outcome.failed
+    assert node.ports.ports == {}
+
+
+def test_tenant_that_the_engine_refuses_leaves_the_vm_as_it_was(node: Node) -> None:
+    node.apply(port(1), port(2))
+    before, tenant = node.ports.ports[101], node.tenant_of(1)
+    node.engine.refuses = {2}
+    outcome = node.apply(port(1, OTHER), port(2))
+    assert "refused" in outcome.failed["tap1"]
+    assert node.ports.ports[101] == before
+    assert node.engine.registered.mappings.get(before.vid) in {tenant, None}
+
+
+def test_engine_that_is_down_does_not_keep_ports_from_their_failure_action(node: Node) -> None:
+    node.engine.down = True
+    outcome = node.apply(port(1))
+    assert (outcome.put, outcome.failed) == (["tap1"], {})
+
+
+def test_one_port_that_fails_does_not_stop_the_others(node: Node) -> None:
+    node.ports.fail_on[101] = SystemFault("no such device", where="tap1")
+    outcome = node.apply(port(1), port(2))
+    assert outcome.failed == {"tap1": "tap1: no such device"}
+    assert outcome.put == ["tap2"]
+
+
+def test_restarted_daemon_finds_the_same_lanes_and_tenants(node: Node) -> None:
+    node.apply(port(1), port(2, OTHER))
+    ports, registered = dict(node.ports.ports), dict(node.engine.registered.mappings)
+    node.begin()
+    node.ports.calls.clear()
+    node.apply(port(1), port(2, OTHER))
+    assert node.ports.calls == []
+    assert (node.ports.ports, node.engine.registered.mappings) == (ports, registered)
+
+
+def test_damaged_state_is_put_aside_and_the_daemon_goes_on(node: Node) -> None:
+    node.state_path.write_bytes(b"{")
+    node.begin()
+    assert node.apply(port(1)).put == ["tap1"]
+    assert node.state_path.with_suffix(".damaged").exists()

@@ -6,7 +6,7 @@ would have caused is there before the last attack's event.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hyperward.errors import SystemFault
 from hyperward.events.model import Event
@@ -22,6 +22,9 @@ from hyperward.policy.fields import Mode
 DEMO_NAME = "demo"
 NAMESPACE_VM, UNPROTECTED_VM = "vm1", "vm2"
 EVENT_SECONDS = 15.0
+MONITORED_RATE = 32 * 1024 * 1024
+"""In monitoring mode the engine does not pace a transfer: between namespaces a download is faster than any network, and
+copies that the engine cannot take in time are lost."""
 Progress = Callable[[str], None]
 
 
@@ -91,13 +94,14 @@ class Scenario:
 
     def standard(self) -> Step:
         """Everything is attacked in standard mode, while downloads over IPv4 and other harmless traffic go on."""
-        return self._protected("Standard mode", Expectation.BLOCKED, family=4)
+        return self._protected("Standard mode", Expectation.BLOCKED, self._downloads(4))
 
     def monitoring(self) -> Step:
         """The same after a live change of the policy to monitoring mode; downloads over IPv6."""
         self._progress("changing the policy file to monitoring mode")
         self._svm.set_policy(self._vms, Mode.MONITORING)
-        return self._protected("Monitoring mode, by a change of the policy file", Expectation.REPORTED, family=6)
+        downloads = [replace(check, rate=MONITORED_RATE) for check in self._downloads(6)]
+        return self._protected("Monitoring mode, by a change of the policy file", Expectation.REPORTED, downloads)
 
     def without_policy(self) -> Step:
         """A VM that no policy covers is attacked; then the others, back in standard mode, once more."""
@@ -114,13 +118,13 @@ class Scenario:
         rows += [one.row() for one in checked]
         return Step("A VM without a policy; the others in standard mode again", tuple(rows))
 
-    def _protected(self, title: str, expectation: Expectation, *, family: int) -> Step:
+    def _protected(self, title: str, expectation: Expectation, downloads: Sequence[Check]) -> Step:
         before = self._last_event()
-        chosen = [*self._small_checks(self._vms), *self._downloads(family)]
+        chosen = [*self._small_checks(self._vms), *downloads]
         tried, checked = play(self._lab, self._attacks_of(self._vms), chosen, self._progress)
         rows = [*self._judge(tried, before, expectation), *(one.row() for one in checked)]
-        downloads = [one for one in checked if one.check.kind is CheckKind.DOWNLOAD]
-        return Step(title, (*rows, *(_under_attack(one, tried) for one in downloads)))
+        downloaded = [one for one in checked if one.check.kind is CheckKind.DOWNLOAD]
+        return Step(title, (*rows, *(_under_attack(one, tried) for one in downloaded)))
 
     def _judge(self, tried: Sequence[Tried], before: int, expectation: Expectation) -> list[Row]:
         """Return the rows of attacks, as soon as all events are there that are expected."""

@@ -10,7 +10,7 @@ import yaml
 from hyperward.lab.plan import LabPlan
 from hyperward.policy.actions import Action
 from hyperward.policy.fields import Mode
-from hyperward.svm.files import write_atomically
+from hyperward.files import write_atomically
 
 HEARTBEAT_MS = 900
 """The longest that a configuration may ask for: a laboratory shares its processors with a virtual machine in software

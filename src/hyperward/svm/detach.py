@@ -1,5 +1,8 @@
 """Take everything off this machine that an SVM put on it."""
 
+import asyncio
+from pathlib import Path
+
 from hyperward.ips.engine.process import find
 from hyperward.steering.pairs import remove_pairs
 from hyperward.steering.ports import KernelPorts
@@ -19,16 +22,24 @@ async def detach(config: SvmConfig) -> int:
     require_root()
     config.run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     with only_instance(config.run_dir):
-        program = open_program(pin_folder(config.run_dir), object_bytes())
-        ports = KernelPorts(program)
-        registered = ports.registered()
-        for ifindex in registered:
-            ports.remove(ifindex)
-        program.close()
+        # In threads: what talks netlink runs an event loop of its own.
+        released = await asyncio.to_thread(_release_ports, config.run_dir)
         process = find(engine_settings(config))
         if process is not None:
             await process.stop()
             process.close()
-        remove_pairs()
+        await asyncio.to_thread(remove_pairs)
         remove_pins(config.run_dir)
+    return released
+
+
+def _release_ports(run_dir: Path) -> int:
+    program = open_program(pin_folder(run_dir), object_bytes())
+    try:
+        ports = KernelPorts(program)
+        registered = ports.registered()
+        for ifindex in registered:
+            ports.remove(ifindex)
+    finally:
+        program.close()
     return len(registered)

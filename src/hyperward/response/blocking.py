@@ -49,7 +49,7 @@ def refusal(event: Event, source: Address, flow: Flow | None, never: NeverBlock)
         never: addresses that are never blocked.
     """
     if event.done is not Action.TERMINATE:
-        return event.reason
+        return event.reason or "its packet was not dropped"
     if event.protocol != "TCP" or flow is None or not completed(flow):
         return "the source can be forged: only a connection with a completed handshake proves an address"
     opener_is_source = (event.opened_by, event.direction) in {

@@ -84,6 +84,8 @@ class Applier:
         """The port behind a VLAN id as it was applied last."""
         self.versions_by_vid: dict[int, str] = {}
         """The digest of its rule set."""
+        self.ports_by_id: dict[int, PortSettings] = {}
+        """What is registered in the kernel, by port id."""
 
     async def apply(
         self, wanted: Iterable[DesiredPort], links: Mapping[str, int], segments: Mapping[str, int]
@@ -112,6 +114,8 @@ class Applier:
         await asyncio.to_thread(self._remove, {wish.ifindex for wish in wishes}, outcome)
         for key in self._state.ledger.ports() - {_key(wish.port) for wish in wishes}:
             self._state.ledger.release(key, now=time.time())
+        self.ports_by_id.clear()
+        self.ports_by_id |= {settings.port_id: settings for settings in self._ports.registered().values()}
         self.ports_by_vid |= {wish.lane.vid: wish.port for wish in wishes}
         self.versions_by_vid |= {w.lane.vid: compiled[w.ips].info.digest for w in wishes if w.ips in compiled}
         self._state.save()

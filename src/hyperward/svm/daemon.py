@@ -118,7 +118,7 @@ class Daemon:
         terminator = Terminator(program.maps.flows, stack.enter_context(PairInjector()))
         stack.callback(terminator.close)
         self._responder = Responder(
-            ports=self._ports,
+            ports=self._applier.ports_by_id,
             flows=program.maps.flows,
             terminator=terminator,
             blocks=Blocks(program.maps.blocked, config.state_dir / "blocks.json"),
@@ -283,7 +283,7 @@ class Daemon:
         settings = engine_settings(self._config)
         while True:
             self._prober.probe()
-            counters = {p.port_id: self._ports.counters(p.port_id) for p in self._ports.registered().values()}
+            counters = {port_id: self._ports.counters(port_id) for port_id in self._applier.ports_by_id}
             for failure in self._failures.look(counters, time.monotonic()):
                 self._tell(failure)
             self._log.flush()

@@ -3,20 +3,21 @@
 import time
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Protocol
 
 import msgspec
 
 from hyperward.events.model import Direction, Event, Feature, Kind, Severity
 from hyperward.policy.actions import Action
+from hyperward.policy.models import IntrusionPrevention
 from hyperward.response.blocking import Address, NeverBlock, refusal
 from hyperward.response.blocks import Block, Blocks
 from hyperward.response.terminate import Connection, Terminator
 from hyperward.steering.layout import Flow, FlowKey
 from hyperward.steering.maps import Table
-from hyperward.steering.ports import PortSettings, PortTable
+from hyperward.steering.ports import PortSettings
 from hyperward.svm.eventlog import EventLog
 from hyperward.svm.links import Segment
-from hyperward.svm.wanted import Wanted
 
 
 def connection_of(event: Event, vid: int) -> Connection | None:
@@ -36,11 +37,18 @@ def connection_of(event: Event, vid: int) -> Connection | None:
     return Connection(event.port, vid, *local, *remote, vlan=event.vlan[0] if event.vlan else 0)
 
 
+class BlockPolicies(Protocol):
+    """What is needed of the policies in force; `Wanted` has it."""
+
+    def intrusion_prevention(self, vm_name: str) -> IntrusionPrevention | None:
+        """Return the feature's settings for a VM; None when no policy covers it."""
+
+
 class Responder:
     """Has the last word on an event before it is stored.
 
     Args:
-        ports: what is registered in the kernel.
+        ports: what is registered in the kernel, by port id; kept up to date by the applier.
         flows: what steering knows of connections.
         terminator: resets connections.
         blocks: the blocked sources.
@@ -51,11 +59,11 @@ class Responder:
     def __init__(
         self,
         *,
-        ports: PortTable,
+        ports: Mapping[int, PortSettings],
         flows: Table[FlowKey, Flow],
         terminator: Terminator,
         blocks: Blocks,
-        wanted: Wanted,
+        wanted: BlockPolicies,
         log: EventLog,
     ) -> None:
         self._ports = ports
@@ -77,7 +85,7 @@ class Responder:
 
     def respond(self, event: Event) -> Event:
         """Act on an event; return it with what was really done."""
-        port = self._port(event)
+        port = self._ports.get(event.port) if event.port is not None else None
         connection = connection_of(event, port.vid) if port else None
         flow = self._flows.get(connection.key()) if connection else None
         if connection is not None:
@@ -143,10 +151,6 @@ class Responder:
             vm=block.vm,
             source=block.address,
         )
-
-    def _port(self, event: Event) -> PortSettings | None:
-        found = (settings for settings in self._ports.registered().values() if settings.port_id == event.port)
-        return next(found, None)
 
     def _indexes(self) -> dict[str, int]:
         return {segment.name: segment.index for segment in self._segments.values()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from hyperward.inventory.models import Port, Vm
 from hyperward.ips.engine.supervisor import EngineSupervisor
-from hyperward.policy.resolve import EffectiveSettings, Resolver
+from hyperward.policy.resolve import EffectiveSettings
 from hyperward.steering.layout import Direction
 from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.apply import Applier
@@ -82,16 +82,15 @@ class StatusReport:
     async def vms(self, _: Mapping[str, str]) -> list[dict[str, Any]]:
         """Return every VM of the inventory with its conditions for protection."""
         links, registered = interfaces(), self._ports.registered()
-        resolver = Resolver(self._wanted.policies)
-        return [self._vm(vm, resolver.effective(vm), links, registered) for vm in self._wanted.inventory.vms]
+        return [
+            self._vm(vm, self._wanted.resolver.effective(vm), links, registered) for vm in self._wanted.inventory.vms
+        ]
 
     def vm_of_port(self, port_id: int) -> str:
         """Return the name of the VM that has the port, or nothing."""
-        for settings in self._ports.registered().values():
-            if settings.port_id == port_id:
-                lane = self._ledger.owner(settings.vid)
-                return lane.vm_name if lane else ""
-        return ""
+        settings = self._applier.ports_by_id.get(port_id)
+        lane = self._ledger.owner(settings.vid) if settings else None
+        return lane.vm_name if lane else ""
 
     def _answers(self) -> bool:
         now = time.monotonic_ns()

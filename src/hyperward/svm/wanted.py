@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from hyperward.inventory.models import Inventory
 from hyperward.policy.models import IntrusionPrevention, Policy
-from hyperward.policy.resolve import effective, next_expiry
+from hyperward.policy.resolve import Resolver, next_expiry
 from hyperward.svm.check import CheckResult, check_paths
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.desired import DesiredPort, desired_ports
@@ -26,10 +26,15 @@ class Wanted:
         self._config = config
         self._watch = FileWatch((config.policy_file, config.inventory_file))
         result = check_paths(config.policy_file, config.inventory_file).require()
+        self._take(result)
+
+    def _take(self, result: CheckResult) -> None:
         self.policies: tuple[Policy, ...] = result.policies
         self.inventory: Inventory = result.inventory
         self.warnings = result.warnings
         self.since = datetime.now(UTC)
+        self.resolver = Resolver(self.policies)
+        self._by_name = {vm.name: vm for vm in self.inventory.vms}
 
     def changed(self) -> bool:
         """Tell whether a file is another than at the last look."""
@@ -39,9 +44,7 @@ class Wanted:
         """Read both files again and take them over if they are good; the result says so."""
         result = check_paths(self._config.policy_file, self._config.inventory_file)
         if result.ok:
-            self.policies, self.inventory = result.policies, result.inventory
-            self.warnings = result.warnings
-            self.since = datetime.now(UTC)
+            self._take(result)
         return result
 
     def ports(self) -> tuple[DesiredPort, ...]:
@@ -51,8 +54,8 @@ class Wanted:
 
     def intrusion_prevention(self, vm_name: str) -> IntrusionPrevention | None:
         """Return the feature's settings for a VM; None when no policy covers it."""
-        vm = next((vm for vm in self.inventory.vms if vm.name == vm_name), None)
-        settings = effective(self.policies, vm) if vm is not None else None
+        vm = self._by_name.get(vm_name)
+        settings = self.resolver.effective(vm) if vm is not None else None
         return settings.intrusion_prevention if settings is not None else None
 
     def expires(self) -> datetime | None:

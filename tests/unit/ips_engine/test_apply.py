@@ -14,7 +14,7 @@ from hyperward.ips.engine.tenants import Desired, Tenant
 
 
 def tenant(number: int, version: str = "1") -> Tenant:
-    return Tenant(number, Path("/r.rules"), version)
+    return Tenant(number, Path(__file__), version)
 
 
 def make_journal(tmp_path: Path) -> Journal:

@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 
 from hyperward.ips.engine.backoff import CALM, LONGEST, LOOP, Backoff
-from hyperward.ips.engine.enginelog import complaints, has_started, reason
+from hyperward.ips.engine.enginelog import complaints, has_started, load_report, reason
 from hyperward.ips.engine.procfs import process_info, read_pid
 
 
@@ -31,6 +31,14 @@ def test_the_reason_is_never_empty(tmp_path: Path) -> None:
     assert reason(log, output) == "error while loading shared libraries"
     log.write_text(entry("Error", "no such interface"))
     assert reason(log, output) == "no such interface"
+
+
+def test_what_became_of_the_rules() -> None:
+    text = entry("Info", "1 rule files processed. 2 rules successfully loaded, 1 rules failed, 0")
+    report = load_report(entry("Error", "bad rule") + "\n" + text)
+    assert report is not None
+    assert (report.loaded, report.failed, report.errors) == (2, 1, ("bad rule",))
+    assert load_report("") is None
 
 
 def test_this_process_is_known_again() -> None:

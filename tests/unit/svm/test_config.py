@@ -85,7 +85,7 @@ def test_paths_start_at_the_file_not_at_the_working_folder(folder: Path, monkeyp
             "zzz: x",
             (
                 "6:1: zzz: unknown key; known keys here: name, state_dir, run_dir, policy_file, "
-                "inventory_file, rules, engine, heartbeat_ms, log_level"
+                "inventory_file, rules, engine, never_block, heartbeat_ms, log_level"
             ),
         ),
         ("rule: []", "6:1: rule: unknown key; did you mean 'rules'?"),

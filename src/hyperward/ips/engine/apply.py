@@ -1,14 +1,17 @@
 """Carries out a plan on a running engine, with the journal kept before and after every command."""
 
+import os
 from dataclasses import dataclass, field
 
 import structlog
 
 from hyperward.errors import EngineFault
 from hyperward.ips.engine.client import EngineControl
+from hyperward.ips.engine.enginelog import LoadReport, load_report, read_from
 from hyperward.ips.engine.journal import Journal
 from hyperward.ips.engine.plan import Operation, Registered, Step, plan
 from hyperward.ips.engine.protocol import EngineRefusal
+from hyperward.ips.engine.rotate import file_size
 from hyperward.ips.engine.settings import EngineSettings
 from hyperward.ips.engine.tenants import Desired
 
@@ -30,11 +33,13 @@ class Applied:
     Args:
         done: number of commands carried out.
         refused: commands refused; what they would have replaced stays in force.
+        loads: by tenant, what the engine says about the rules it loaded.
         deferred: the engine is down; the change is in force when it is back.
     """
 
     done: int = 0
     refused: list[Refused] = field(default_factory=list)
+    loads: dict[int, LoadReport] = field(default_factory=dict)
     deferred: bool = False
 
 
@@ -54,7 +59,9 @@ async def apply_plan(control: EngineControl, journal: Journal, settings: EngineS
         if _pointless(step, journal.registered, desired):
             continue
         journal.begin(step)
+        log_size = file_size(settings.log_path)
         try:
+            _check_rules(step, desired)
             await _carry_out(control, settings, step)
         except EngineRefusal as exc:
             journal.refused(step)
@@ -66,6 +73,8 @@ async def apply_plan(control: EngineControl, journal: Journal, settings: EngineS
         else:
             journal.done(step)
             applied.done += 1
+            if step.version and (report := load_report(read_from(settings.log_path, log_size))):
+                applied.loads[step.tenant] = report
     return applied
 
 
@@ -90,6 +99,14 @@ async def settle(control: EngineControl, journal: Journal) -> None:
     journal.reset(journal.registered)
 
 
+def _check_rules(step: Step, desired: Desired) -> None:
+    """Refuse a tenant whose rule file is missing: the engine would load it without any rule and call that success."""
+    if step.version:
+        path = desired.tenants[step.tenant].rules_path
+        if not path.is_file() or not os.access(path, os.R_OK):
+            raise EngineRefusal("the rule file cannot be read", where=str(path))
+
+
 async def _forget(control: EngineControl, step: Step) -> None:
     try:
         if step.operation is Operation.UNMAP:
@@ -107,7 +124,10 @@ def _pointless(step: Step, registered: Registered, desired: Desired) -> bool:
         return target in desired.tenants and target not in registered.tenants
     if step.operation is Operation.MAP:
         return registered.mappings.get(step.vid) is not None
-    return step.operation is Operation.UNREGISTER_TENANT and step.tenant in registered.mappings.values()
+    # A VLAN id that could not be moved away still needs its old tenant.
+    return step.operation is Operation.UNREGISTER_TENANT and any(
+        tenant == step.tenant != desired.mappings.get(vid) for vid, tenant in registered.mappings.items()
+    )
 
 
 async def _carry_out(control: EngineControl, settings: EngineSettings, step: Step) -> None:

@@ -1,6 +1,8 @@
 """One clear line out of what the engine logs and prints."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +11,24 @@ import msgspec
 TAIL: Final = 256 * 1024
 """Bytes read from the end of a log."""
 STARTED: Final = "Engine started"
+
+
+_LOADED: Final = re.compile(r"(\d{1,9}) rules successfully loaded, (\d{1,9}) rules failed")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What came of loading a tenant's rules.
+
+    Args:
+        loaded: number of rules in force.
+        failed: number of rules the engine refused.
+        errors: its last complaints, oldest first.
+    """
+
+    loaded: int
+    failed: int
+    errors: tuple[str, ...] = ()
 
 
 class _Inner(msgspec.Struct):
@@ -34,6 +54,26 @@ def complaints(text: str, *, limit: int = 5) -> list[str]:
         if line.log_level in {"Error", "Critical", "Alert", "Emergency"} and line.engine.message.strip()
     ]
     return list(dict.fromkeys(found))[-limit:]
+
+
+def load_report(text: str) -> LoadReport | None:
+    """Return what the engine says about the rules it loaded last; None where it says nothing."""
+    for line in reversed(list(_lines(text.splitlines()))):
+        found = _LOADED.search(line.engine.message)
+        if found:
+            return LoadReport(int(found[1]), int(found[2]), tuple(complaints(text)))
+    return None
+
+
+def read_from(path: Path, offset: int) -> str:
+    """Return a text file from an offset on, at most its last TAIL bytes; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(offset, size - TAIL))
+            return file.read(TAIL).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def reason(log: Path, output: Path) -> str:

@@ -118,8 +118,7 @@ def spawn(settings: EngineSettings) -> EngineProcess:
                 log.replace(log.with_name(f"{log.name}.1"))
         pid = _spawn(arguments(settings), str(settings.output_path), lock)
         os.setpriority(os.PRIO_PROCESS, pid, settings.nice)
-        info = _exec_done(pid, settings)
-        return EngineProcess(settings, info)
+        return EngineProcess(settings, _info(pid, settings))
     except OSError as exc:
         raise SystemFault(
             f"the engine cannot be started: {exc.strerror or exc}",
@@ -204,8 +203,7 @@ def _spawn(argv: Sequence[str], output: str, lock: int) -> int:
     )
 
 
-def _exec_done(pid: int, settings: EngineSettings) -> ProcessInfo:
-    # posix_spawn returns after exec, so the command line is the engine's already.
+def _info(pid: int, settings: EngineSettings) -> ProcessInfo:
     info = process_info(pid)
     if info is None:
         with suppress(ChildProcessError):

@@ -1,6 +1,6 @@
 """What /proc says about a process: enough to know one again and to refuse a stranger with the same pid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +11,14 @@ _START_FIELD: Final = 22
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """A process. `started` is in clock ticks since boot; pid and started together are unique."""
+    """A process. `started` is in clock ticks since boot; pid and started together are unique.
+
+    The arguments take no part in comparisons: for a moment within exec(2) they are empty.
+    """
 
     pid: int
     started: int
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...] = field(compare=False)
 
 
 def process_info(pid: int) -> ProcessInfo | None:

@@ -204,6 +204,11 @@ class EngineSupervisor:
         applied = await apply_plan(self.client, self._journal, self.settings, self._desired)
         for refused in applied.refused:
             self._notify(EngineNotice(NoticeKind.REFUSED, refused.text))
+        for tenant, report in applied.loads.items():
+            if report.failed:
+                text = f"{report.failed} rules of tenant {tenant} were refused, {report.loaded} are in force"
+                first = f"; the last: {report.errors[-1]}" if report.errors else ""
+                self._notify(EngineNotice(NoticeKind.REFUSED, text + first))
         if applied.done and not applied.refused:
             text = f"{len(self._desired.tenants)} tenants and {len(self._desired.mappings)} VLAN ids are in force"
             self._notify(EngineNotice(NoticeKind.LOADED, text, time.monotonic() - begun))

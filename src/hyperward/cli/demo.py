@@ -14,6 +14,7 @@ from hyperward.cli.output import add_row, show, table
 from hyperward.errors import SystemFault
 from hyperward.lab.demo import Scenario, Step, demo_plan, protected_vms
 from hyperward.lab.interrupt import interruptible
+from hyperward.lab.scenario import QEMU_DOWNLOAD
 from hyperward.lab.svm_process import LabSvm
 from hyperward.lab.topology import Lab
 
@@ -46,7 +47,7 @@ class _Progress:
             self._console.print(f"  {text}", soft_wrap=True)
 
 
-def run_demo(name: str, *, once: bool, qemu: bool) -> int:
+def run_demo(name: str, *, once: bool, qemu: bool, download: int) -> int:
     """Run the demo and return the exit code: 0 when everything went as expected.
 
     Raises:
@@ -61,7 +62,7 @@ def run_demo(name: str, *, once: bool, qemu: bool) -> int:
     start = time.monotonic()
     try:
         with interruptible(), ExitStack() as stack:
-            svm = _set_up(stack, name, steps, qemu=qemu)
+            svm = _set_up(stack, name, steps, qemu=qemu, download=download)
             _summary(steps, time.monotonic() - start)
             if not once:
                 _stay(svm, name)
@@ -71,7 +72,7 @@ def run_demo(name: str, *, once: bool, qemu: bool) -> int:
     return _exit_code(steps)
 
 
-def _set_up(stack: ExitStack, name: str, steps: list[Step], *, qemu: bool) -> LabSvm:
+def _set_up(stack: ExitStack, name: str, steps: list[Step], *, qemu: bool, download: int) -> LabSvm:
     """Start lab and SVM, which end with the stack, and run the scenario."""
     plan = demo_plan(name, qemu=qemu)
     progress = _Progress()
@@ -79,7 +80,7 @@ def _set_up(stack: ExitStack, name: str, steps: list[Step], *, qemu: bool) -> La
         lab = stack.enter_context(Lab(plan, progress=progress.say))
         progress.say("starting the SVM")
         svm = stack.enter_context(LabSvm(lab, protected=protected_vms(plan)))
-    scenario = Scenario(lab, svm, progress=progress.say)
+    scenario = Scenario(lab, svm, progress=progress.say, download=download, qemu_download=min(download, QEMU_DOWNLOAD))
     for part in (scenario.standard, scenario.monitoring, scenario.without_policy):
         with progress:
             step = part()

@@ -5,7 +5,7 @@ mode again. The last one also closes the proof of the third: events come in orde
 would have caused is there before the last attack's event.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hyperward.errors import SystemFault
@@ -79,21 +79,16 @@ class Scenario:
         self._svm = svm
         self._progress = progress
         self._vms = protected_vms(lab.plan)
-        self._attacks = attacks(lab.plan)
+        self.attacks = attacks(lab.plan)
         self._checks = checks(lab.plan, download=download, qemu_download=qemu_download)
 
-    def steps(self) -> Iterator[Step]:
-        """Carry out the scenario; yields each step when it is done.
+    def standard(self) -> Step:
+        """Everything is attacked in standard mode, while downloads over IPv4 and other harmless traffic go on.
 
         Raises:
-            SystemFault: the SVM or a machine of the lab is gone.
+            SystemFault: the SVM or a machine of the lab is gone. So do the other steps.
         """
-        yield self.standard()
-        yield self.monitoring()
-        yield self.without_policy()
-
-    def standard(self) -> Step:
-        """Everything is attacked in standard mode, while downloads over IPv4 and other harmless traffic go on."""
+        self._svm.set_policy(self._vms, Mode.STANDARD)
         return self._protected("Standard mode", Expectation.BLOCKED, self._downloads(4))
 
     def monitoring(self) -> Step:
@@ -149,7 +144,7 @@ class Scenario:
         return Row(f"interface of {UNPROTECTED_VM}", "no program of ours, no port", happened, ok)
 
     def _attacks_of(self, vms: Sequence[str]) -> list[Attack]:
-        return [attack for attack in self._attacks if attack.vm in vms]
+        return [attack for attack in self.attacks if attack.vm in vms]
 
     def _small_checks(self, vms: Sequence[str]) -> list[Check]:
         ours = [check for check in self._checks if not {check.client, check.server}.isdisjoint(vms)]

@@ -45,7 +45,7 @@ class LabSvm:
     ) -> None:
         self.files = SvmFiles(lab.folder)
         self._lab = lab
-        self._protected = tuple(protected)
+        self._policy = (tuple(protected), Mode.STANDARD)
         self._rules = tuple(rules)
         self._seconds = seconds
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -79,7 +79,8 @@ class LabSvm:
         Raises:
             SystemFault: it ended, or was not ready in time.
         """
-        write_files(self.files, self._lab.plan, protected=self._protected, rules=self._rules)
+        write_files(self.files, self._lab.plan, protected=self._policy[0], rules=self._rules)
+        self._policy = (self._policy[0], Mode.STANDARD)
         begin = self.log.stat().st_size if self.log.exists() else 0
         daemon = self._lab.spawn(HOST, self._command("run"), name=LOG_NAME, env=package_environment())
         self._daemon = daemon
@@ -121,12 +122,14 @@ class LabSvm:
         """
         return {vm["name"]: vm for vm in ask(self.files.run_dir / "svm.sock", "vms")}
 
-    def set_policy(self, protected: Sequence[str], mode: Mode) -> Event:
-        """Change the policy file and return the daemon's event that says it is in force.
+    def set_policy(self, protected: Sequence[str], mode: Mode) -> None:
+        """Change the policy file and wait for the daemon's event that says it is in force.
 
         Raises:
             SystemFault: the daemon refused it, or did not apply it in time.
         """
+        if (tuple(protected), mode) == self._policy:
+            return
         found: list[Event] = []
         with self.events() as reader:
             before = reader.last()
@@ -145,8 +148,7 @@ class LabSvm:
                 raise SystemFault(f"the policy was not in force within {self._seconds:.0f} s", where=str(self.log))
         if found[0].kind is Kind.POLICY_REFUSED:
             raise SystemFault(found[0].message, where=str(self.files.policy))
-        self._protected = tuple(protected)
-        return found[0]
+        self._policy = (tuple(protected), mode)
 
     def _command(self, action: str) -> list[str]:
         return [sys.executable, "-m", "hyperward", "svm", action, "--config", str(self.files.config)]

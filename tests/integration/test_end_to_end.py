@@ -28,6 +28,7 @@ class Stage(NamedTuple):
     lab: Lab
     svm: LabSvm
     scenario: Scenario
+    rules: tuple[Path, ...]
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,14 @@ def stage(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Stage]:
     rules = () if starter else (shared_data(EMERGING_THREATS),)
     download, qemu_download = (500 * MIB, 64 * MIB) if starter else (64 * MIB, 16 * MIB)
     with LabSvm(lab, protected=protected_vms(lab.plan), rules=rules, seconds=LOAD_SECONDS) as svm:
-        yield Stage(
-            lab, svm, Scenario(lab, svm, progress=lambda _: None, download=download, qemu_download=qemu_download)
-        )
+        scenario = Scenario(lab, svm, progress=lambda _: None, download=download, qemu_download=qemu_download)
+        yield Stage(lab, svm, scenario, rules)
+
+
+def _filtered_ports(lab: Lab) -> list[str]:
+    """Return the VMs' interfaces that carry a clsact, the place of our programs."""
+    ports = [node.port for node in lab.plan.nodes]
+    return [port for port in ports if "clsact" in lab.host.run(["tc", "qdisc", "show", "dev", port]).stdout]
 
 
 def _wrong(step: Step) -> list[Row]:
@@ -67,8 +73,11 @@ def test_a_vm_without_policy_is_not_touched_and_the_way_back_to_standard_mode_bl
 
 
 def test_a_policy_taken_away_sets_the_vm_free_and_one_put_back_protects_it(stage: Stage) -> None:
+    if stage.rules:
+        pytest.skip("does not depend on the rules; loading the large set once more takes half a minute")
+    assert _filtered_ports(stage.lab) == ["vm1", "vmq"]
     stage.svm.set_policy([], Mode.STANDARD)
-    assert "clsact" not in stage.lab.host.run(["tc", "qdisc"]).stdout.replace("clsact ffff: dev hw", "")
+    assert _filtered_ports(stage.lab) == []
     attack = next(one for one in stage.scenario.attacks if one.name == "log4shell-out-vm1-v6")
     with stage.svm.events() as reader:
         before = reader.last()
@@ -79,7 +88,7 @@ def test_a_policy_taken_away_sets_the_vm_free_and_one_put_back_protects_it(stage
         [tried], _ = play(stage.lab, [attack], [], lambda _: None)
         assert not tried.arrived
         detections = [stored.event for stored in reader.newer(before) if stored.event.rule]
-    assert {event.time >= tried.began for event in detections} <= {True}
+    assert all(event.time >= tried.began for event in detections)
 
 
 def test_detach_leaves_neither_filters_nor_pairs_nor_pins_nor_the_engine(stage: Stage) -> None:

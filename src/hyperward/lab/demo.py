@@ -8,6 +8,7 @@ would have caused is there before the last attack's event.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+
 from hyperward.errors import SystemFault
 from hyperward.events.model import Event
 from hyperward.lab.deadline import wait_until

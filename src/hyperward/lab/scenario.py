@@ -1,7 +1,8 @@
 """The scenario of the demo and of the end-to-end test, as data: what attacks whom, and what must go on undisturbed.
 
 `KINDS` is the one place where the requests are written. They are harmless by themselves: the lab's servers run none
-of it, and the addresses are the lab's own. Each is found by the starter rules and by the Emerging Threats rules. No harmless check asks for a target of theirs.
+of it, and the addresses are the lab's own. Each is found by the starter rules and by the Emerging Threats rules. No
+harmless check asks for a target of theirs.
 """
 
 from collections.abc import Iterable

@@ -97,7 +97,9 @@ def _with_arrival(tried: Tried, records: dict[str, list[Record]]) -> Tried:
     return replace(tried, arrived=received(seen, tried.attack))
 
 
-def _job(function: Callable[[list[T]], list[Checked] | list[Tried]], what: list[T]) -> Callable[[], list[Checked] | list[Tried]]:
+def _job(
+    function: Callable[[list[T]], list[Checked] | list[Tried]], what: list[T]
+) -> Callable[[], list[Checked] | list[Tried]]:
     return lambda: function(what)
 
 

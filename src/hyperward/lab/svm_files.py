@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
+from hyperward.files import write_atomically
 from hyperward.lab.plan import LabPlan
 from hyperward.policy.actions import Action
 from hyperward.policy.fields import Mode
-from hyperward.files import write_atomically
 
 HEARTBEAT_MS = 900
 """The longest that a configuration may ask for: a laboratory shares its processors with a virtual machine in software

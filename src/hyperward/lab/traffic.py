@@ -18,7 +18,9 @@ _STATUS = re.compile(rf"^{STATUS_MARK}(\d{{3}})$", re.MULTILINE)
 _ANSWERED = re.compile(r"(\d+) packets transmitted, (\d+) (?:packets )?received")
 
 
-def curl_command(request: HttpRequest, address: str, timeout: float, *, upload: bool = False, rate: int = 0) -> list[str]:
+def curl_command(
+    request: HttpRequest, address: str, timeout: float, *, upload: bool = False, rate: int = 0
+) -> list[str]:
     """Return the curl command of a request; body on stdout, talk on stderr.
 
     With `upload`, stdin is sent with PUT. `rate` is the most bytes a second, 0 for no limit.

@@ -29,6 +29,7 @@ def ports(tmp_path: Path) -> Iterator[KernelPorts]:
         ports = KernelPorts(program)
         ports.configure(pairs, down_ms=300, busy_ms=200, probe_ms=50)
         attach_pairs(pairs, program)
+        ports.gate(is_open=True)
         with IPRoute() as ip:
             ip.link("add", ifname="port", kind="veth", peer="vm")
             for name in ("port", "vm"):

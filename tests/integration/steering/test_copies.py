@@ -71,4 +71,6 @@ def test_copies_of_both_directions_enter_at_the_guest_end(ports: KernelPorts, se
         assert _tag_of_copy(engine) == tci
         assert _tag_of_copy(original) == 0
     counters = ports.counters(7)
-    assert (counters.from_vm if send_from == "vm" else counters.to_vm)["cloned"] == 1
+    side = counters.from_vm if send_from == "vm" else counters.to_vm
+    assert side["cloned"] >= 1  # the kernel itself sends neighbour discovery
+    assert side["clone_failed"] == 0

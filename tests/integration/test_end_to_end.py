@@ -72,6 +72,12 @@ def test_a_vm_without_policy_is_not_touched_and_the_way_back_to_standard_mode_bl
     assert _wrong(stage.scenario.without_policy()) == []
 
 
+def test_the_source_of_an_attack_is_blocked_and_let_go(stage: Stage) -> None:
+    if stage.rules:
+        pytest.skip("does not depend on the rules; loading the large set once more takes half a minute")
+    assert _wrong(stage.scenario.blocking()) == []
+
+
 def test_a_policy_taken_away_sets_the_vm_free_and_one_put_back_protects_it(stage: Stage) -> None:
     if stage.rules:
         pytest.skip("does not depend on the rules; loading the large set once more takes half a minute")

@@ -81,7 +81,7 @@ def _set_up(stack: ExitStack, name: str, steps: list[Step], *, qemu: bool, downl
         progress.say("starting the SVM")
         svm = stack.enter_context(LabSvm(lab, protected=protected_vms(plan)))
     scenario = Scenario(lab, svm, progress=progress.say, download=download, qemu_download=min(download, QEMU_DOWNLOAD))
-    for part in (scenario.standard, scenario.monitoring, scenario.without_policy):
+    for part in (scenario.standard, scenario.monitoring, scenario.without_policy, scenario.blocking):
         with progress:
             step = part()
         steps.append(step)

@@ -1,8 +1,8 @@
 """The demo: the whole scenario against a lab that a real SVM protects, judged step by step.
 
-Four steps: standard mode; monitoring mode, by a live change of the policy file; a VM that no policy covers; standard
-mode again. The last one also closes the proof of the third: events come in order, so what an unprotected VM's attacks
-would have caused is there before the last attack's event.
+Steps: standard mode; monitoring mode, by a live change of the policy file; a VM that no policy covers, and standard
+mode again; a blocked source. Standard mode again also closes the proof that nothing was said about the VM without a
+policy: events come in order, so what its attacks would have caused is there before the last attack's event.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,16 +13,20 @@ from hyperward.errors import SystemFault
 from hyperward.events.model import Event
 from hyperward.lab.deadline import wait_until
 from hyperward.lab.evidence import Expectation, Row, Tried, events_by_attack, judge
-from hyperward.lab.plan import QEMU_VM, LabPlan, plan_lab
+from hyperward.lab.outcome import Result
+from hyperward.lab.plan import OUT, QEMU_VM, LabPlan, plan_lab
+from hyperward.lab.running import run_check
 from hyperward.lab.scenario import DOWNLOAD, QEMU_DOWNLOAD, Attack, Check, CheckKind, attacks, checks
 from hyperward.lab.scene import Checked, play
 from hyperward.lab.svm_process import LabSvm
 from hyperward.lab.topology import Lab
+from hyperward.policy.actions import Action
 from hyperward.policy.fields import Mode
 
 DEMO_NAME = "demo"
 NAMESPACE_VM, UNPROTECTED_VM = "vm1", "vm2"
 EVENT_SECONDS = 15.0
+SHUT_OUT_SECONDS = 2.0
 MONITORED_RATE = 32 * 1024 * 1024
 """In monitoring mode the engine does not pace a transfer: between namespaces a download is faster than any network, and
 copies that the engine cannot take in time are lost."""
@@ -113,6 +117,30 @@ class Scenario:
         rows += self._judge(tried, before, Expectation.UNTOUCHED)
         rows += [one.row() for one in checked]
         return Step("A VM without a policy; the others in standard mode again", tuple(rows))
+
+    def blocking(self) -> Step:
+        """With `terminate_and_block` an attack shuts its source out, until it is let go."""
+        self._progress("changing the policy file to terminate_and_block")
+        self._svm.set_policy(self._vms, Mode.STANDARD, Action.TERMINATE_AND_BLOCK)
+        before = self._last_event()
+        attack = next(one for one in self.attacks if one.name == f"log4shell-{OUT}-{NAMESPACE_VM}-v4")
+        tried, _ = play(self._lab, [attack], [], self._progress)
+        rows = self._judge(tried, before, Expectation.SOURCE_BLOCKED)
+        rows.append(self._shut_out())
+        released = self._svm.unblock(tried[0].client_address)
+        rows.append(Row("letting the source go", "1 block removed", f"{released} removed", released == 1))
+        browse = [check for check in self._small_checks([NAMESPACE_VM]) if check.name.startswith(f"browse-{OUT}-")]
+        _, checked = play(self._lab, [], browse, self._progress)
+        self._progress("changing the policy file back to terminate")
+        self._svm.set_policy(self._vms, Mode.STANDARD)
+        return Step("Source of an attack blocked, and let go", (*rows, *(one.row() for one in checked)))
+
+    def _shut_out(self) -> Row:
+        """Return whether a harmless request of the blocked source stays without an answer."""
+        check = next(one for one in self._checks if one.name == f"browse-{OUT}-{NAMESPACE_VM}-v4")
+        outcome = run_check(self._lab, check, timeout=SHUT_OUT_SECONDS)
+        what = f"browse, {OUT} to {NAMESPACE_VM}, IPv4, as long as {OUT} is blocked"
+        return Row(what, "no answer", outcome.result.value, outcome.result is Result.TIMED_OUT)
 
     def _protected(self, title: str, expectation: Expectation, downloads: Sequence[Check]) -> Step:
         before = self._last_event()

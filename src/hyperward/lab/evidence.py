@@ -20,8 +20,15 @@ class Expectation(StrEnum):
     """What has to become of an attack."""
 
     BLOCKED = "connection cut, event with action terminate"
+    SOURCE_BLOCKED = "connection cut, source blocked, event with action terminate_and_block"
     REPORTED = "passes untouched, event with action ignore"
     UNTOUCHED = "passes untouched, no event"
+
+
+_ACTIONS = {
+    Expectation.BLOCKED: Action.TERMINATE,
+    Expectation.SOURCE_BLOCKED: Action.TERMINATE_AND_BLOCK,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def judge(tried: Tried, events: Sequence[Event], expectation: Expectation) -> Ro
     attack, outcome = tried.attack, tried.outcome
     fitting = [event for event in events if _fits(event, attack, expectation)]
     event = fitting[0] if fitting else None
-    if expectation is Expectation.BLOCKED:
+    if expectation in _ACTIONS:
         ok = outcome.result is Result.RESET and not tried.arrived and event is not None
     else:
         # The QEMU VM's web server does not record what it refuses, but it answers it.
@@ -94,10 +101,10 @@ def judge(tried: Tried, events: Sequence[Event], expectation: Expectation) -> Ro
 def _fits(event: Event, attack: Attack, expectation: Expectation) -> bool:
     if event.vm is None or event.vm.name != attack.vm or event.category != attack.kind.rule_class or event.rule is None:
         return False
+    if expectation in _ACTIONS:
+        return event.asked is event.done is _ACTIONS[expectation] and event.verdict == "drop"
     if event.asked is not Action.TERMINATE:
         return False
-    if expectation is Expectation.BLOCKED:
-        return event.done is Action.TERMINATE and event.verdict == "drop"
     return event.done is Action.IGNORE and event.reason == "monitoring mode"
 
 

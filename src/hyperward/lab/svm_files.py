@@ -82,10 +82,10 @@ def inventory_text(plan: LabPlan) -> str:
     return _yaml({"vms": vms})
 
 
-def policy_text(vms: Sequence[str], mode: Mode) -> str:
+def policy_text(vms: Sequence[str], mode: Mode, action: Action = Action.TERMINATE) -> str:
     """Return one policy for these VMs, or none at all where there are no VMs.
 
-    Attacks are terminated and their source is not blocked, so that the one host outside can go on attacking.
+    By default attacks are terminated and their source is not blocked, so that the one host outside can go on attacking.
     """
     if not vms:
         return _yaml({"policies": []})
@@ -95,7 +95,7 @@ def policy_text(vms: Sequence[str], mode: Mode) -> str:
         "assign": {"names": list(vms)},
         "intrusion_prevention": {
             "enabled": True,
-            "network_attacks": {"action": Action.TERMINATE.value},
+            "network_attacks": {"action": action.value},
             "suspicious_activity": {"action": Action.TERMINATE.value},
         },
     }
@@ -114,13 +114,13 @@ def write_files(files: SvmFiles, plan: LabPlan, *, protected: Sequence[str], rul
     write_policy(files, protected, Mode.STANDARD)
 
 
-def write_policy(files: SvmFiles, protected: Sequence[str], mode: Mode) -> None:
+def write_policy(files: SvmFiles, protected: Sequence[str], mode: Mode, action: Action = Action.TERMINATE) -> None:
     """Replace the policy in one step.
 
     Raises:
         OSError: the lab's folder cannot be written.
     """
-    write_atomically(files.policy, policy_text(protected, mode).encode())
+    write_atomically(files.policy, policy_text(protected, mode, action).encode())
 
 
 def _yaml(value: dict[str, Any]) -> str:

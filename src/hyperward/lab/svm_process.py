@@ -18,6 +18,7 @@ from hyperward.lab.deadline import wait_until
 from hyperward.lab.plan import HOST
 from hyperward.lab.svm_files import SvmFiles, write_files, write_policy
 from hyperward.lab.topology import Lab, package_environment
+from hyperward.policy.actions import Action
 from hyperward.policy.fields import Mode
 from hyperward.svm.control import ask
 
@@ -45,7 +46,7 @@ class LabSvm:
     ) -> None:
         self.files = SvmFiles(lab.folder)
         self._lab = lab
-        self._policy = (tuple(protected), Mode.STANDARD)
+        self._policy = (tuple(protected), Mode.STANDARD, Action.TERMINATE)
         self._rules = tuple(rules)
         self._seconds = seconds
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -80,7 +81,7 @@ class LabSvm:
             SystemFault: it ended, or was not ready in time.
         """
         write_files(self.files, self._lab.plan, protected=self._policy[0], rules=self._rules)
-        self._policy = (self._policy[0], Mode.STANDARD)
+        self._policy = (self._policy[0], Mode.STANDARD, Action.TERMINATE)
         begin = self.log.stat().st_size if self.log.exists() else 0
         daemon = self._lab.spawn(HOST, self._command("run"), name=LOG_NAME, env=package_environment())
         self._daemon = daemon
@@ -122,19 +123,27 @@ class LabSvm:
         """
         return {vm["name"]: vm for vm in ask(self.files.run_dir / "svm.sock", "vms")}
 
-    def set_policy(self, protected: Sequence[str], mode: Mode) -> None:
+    def unblock(self, address: str) -> int:
+        """Let a blocked source go; return how many blocks there were.
+
+        Raises:
+            SystemFault: the daemon does not answer.
+        """
+        return len(ask(self.files.run_dir / "svm.sock", "unblock", address=address))
+
+    def set_policy(self, protected: Sequence[str], mode: Mode, action: Action = Action.TERMINATE) -> None:
         """Change the policy file and wait for the daemon's event that says it is in force.
 
         Raises:
             SystemFault: the daemon refused it, or did not apply it in time.
         """
-        if (tuple(protected), mode) == self._policy:
+        if (tuple(protected), mode, action) == self._policy:
             return
         found: list[Event] = []
         with self.events() as reader:
             before = reader.last()
             began = datetime.now(UTC)
-            write_policy(self.files, protected, mode)
+            write_policy(self.files, protected, mode, action)
 
             def answered() -> bool:
                 found.extend(
@@ -148,7 +157,7 @@ class LabSvm:
                 raise SystemFault(f"the policy was not in force within {self._seconds:.0f} s", where=str(self.log))
         if found[0].kind is Kind.POLICY_REFUSED:
             raise SystemFault(found[0].message, where=str(self.files.policy))
-        self._policy = (tuple(protected), mode)
+        self._policy = (tuple(protected), mode, action)
 
     def _command(self, action: str) -> list[str]:
         return [sys.executable, "-m", "hyperward", "svm", action, "--config", str(self.files.config)]

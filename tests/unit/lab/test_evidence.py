@@ -96,6 +96,14 @@ def test_an_event_that_says_something_else_is_no_proof(wrong: dict[str, object])
     assert not judge(tried(), [changed(event(tried()), **wrong)], Expectation.BLOCKED).ok
 
 
+def test_a_blocked_source_is_told_as_the_action_done() -> None:
+    both = {"asked": Action.TERMINATE_AND_BLOCK, "done": Action.TERMINATE_AND_BLOCK}
+    assert judge(tried(), [changed(event(tried()), **both)], Expectation.SOURCE_BLOCKED).ok
+    refused = changed(event(tried()), asked=Action.TERMINATE_AND_BLOCK, reason="it never completed a handshake")
+    assert not judge(tried(), [refused], Expectation.SOURCE_BLOCKED).ok
+    assert not judge(tried(), [event(tried())], Expectation.SOURCE_BLOCKED).ok
+
+
 @pytest.mark.parametrize("one", [tried(arrived=True), tried(result=Result.TIMED_OUT), tried(result=Result.COMPLETED)])
 def test_an_attack_that_was_not_cut_is_not_blocked(one: Tried) -> None:
     assert not judge(one, [event(one)], Expectation.BLOCKED).ok

@@ -17,10 +17,10 @@ from hyperward.policy.fields import Mode
 from lab_fixtures import MakeLab
 from shared_data import shared_data
 
-pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.vm, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.vm, pytest.mark.timeout(420)]
 
 EMERGING_THREATS = "rules/et-open-2025-07-28.tar.xz"
-LOAD_SECONDS = 150.0
+LOAD_SECONDS = 240.0
 MIB = 1024 * 1024
 
 

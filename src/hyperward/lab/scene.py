@@ -77,7 +77,7 @@ def play(
 
 
 def records_since(before: Iterable[Record], after: Iterable[Record]) -> list[Record]:
-    """Return the records that came after `before` was read; the QEMU VM has a log for each service, so they are mixed."""
+    """Return the records that came after `before` was read; the QEMU VM's are in order only within each service."""
     known = Counter(record.service for record in before)
     fresh = []
     for record in after:

@@ -23,12 +23,12 @@ from hyperward.ips.rules.data import classification_path, reference_path
 from hyperward.lab.netns import NetNs
 from hyperward.steering.pairs import attach_pairs, ensure_pairs, remove_pairs
 from hyperward.steering.ports import KernelPorts, PortSettings
-from hyperward.steering.program import object_bytes, open_program, unpin
+from hyperward.steering.program import object_bytes, open_program
 from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.desired import DesiredPort, desired_ports
 from hyperward.svm.first_start import StartedByFirstChange
 from hyperward.svm.links import interfaces
-from hyperward.svm.pins import pin_folder, remove_pin_folder
+from hyperward.svm.pins import pin_folder, remove_pins
 from hyperward.svm.policy_file import parse_policies
 from hyperward.svm.probes import PROBE_MARK
 from hyperward.svm.rulesets import RuleSets
@@ -65,8 +65,7 @@ def measure(number: int) -> tuple[Step, Step]:
 def _inside(folder: Path, number: int) -> tuple[Step, Step]:
     batch = "".join(f"link add p{n} type veth peer name q{n}\n" for n in range(number + 1))
     subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
-    pins = pin_folder(folder)
-    program = open_program(pins, object_bytes())
+    program = open_program(pin_folder(folder), object_bytes())
     try:
         pairs = ensure_pairs()
         ports = KernelPorts(program)
@@ -76,8 +75,7 @@ def _inside(folder: Path, number: int) -> tuple[Step, Step]:
     finally:
         program.close()
         remove_pairs()
-        unpin(pins)
-        remove_pin_folder(pins)
+        remove_pins(folder)
 
 
 async def _change(folder: Path, ports: KernelPorts, number: int) -> tuple[Step, Step]:

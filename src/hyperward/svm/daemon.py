@@ -72,6 +72,7 @@ class Daemon:
         self._config = config
         self._wanted = Wanted(config)
         self._dirty = asyncio.Event()
+        self._told_since: datetime | None = None
         self._covered: frozenset[str] = frozenset()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -259,8 +260,11 @@ class Daemon:
         found = segments()
         self._responder.learn(found, never_block_set(ip_network(text) for text in self._config.never_block))
         indexes = {name: segment.index for name, segment in found.items()}
+        since = self._wanted.since
         outcome = await self._applier.apply(self._wanted.ports(), interfaces(), indexes)
-        if outcome.put or outcome.removed:
+        # A change of what the daemon does itself, such as blocking sources, changes no port: it is told all the same.
+        if outcome.put or outcome.removed or since != self._told_since:
+            self._told_since = since
             put = names_of(outcome.put) if outcome.put else "no further port"
             text = f"in force on {put}; {len(outcome.removed)} ports released"
             self._log.write(Kind.POLICY_APPLIED, text, feature=Feature.POLICY)

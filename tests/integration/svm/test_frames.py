@@ -99,7 +99,7 @@ def test_an_attack_in_fragments(svm: Svm, wire: Wire) -> None:
     for start in range(0, len(body), 64):
         part = body[start : start + 64]
         packet = dpkt.ip.IP(src=whole.src, dst=whole.dst, p=6, ttl=64, id=77)
-        packet.mf, packet.offset = int(start + 64 < len(body)), start
+        packet.mf, packet.offset = int(start + 64 < len(body)), start >> 3
         packet.data = part
         packet.len = 20 + len(part)
         arrived.append(wire.passes(frame((), 0x0800, bytes(packet)), seconds=0.3))

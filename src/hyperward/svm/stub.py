@@ -41,7 +41,7 @@ class StubRuleSets:
     def __init__(self) -> None:
         self.fails: dict[IpsSettings, HyperwardError] = {}
         self.asked: list[IpsSettings] = []
-        self.kept: dict[IpsSettings, RuleSet] = {}
+        self.good: dict[IpsSettings, RuleSet] = {}
         self.sources = "1"
 
     def version(self) -> str:
@@ -57,5 +57,5 @@ class StubRuleSets:
         return RuleSet(Path(f"/rules/{digest}.rules"), RuleSetInfo(digest, {}, (), 0))
 
     def last_good(self, settings: IpsSettings) -> RuleSet | None:
-        """Return what the test keeps for these settings."""
-        return self.kept.get(settings)
+        """Return what the test says."""
+        return self.good.get(settings)

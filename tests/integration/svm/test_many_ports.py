@@ -29,7 +29,7 @@ def test_ports_are_registered_and_removed() -> None:
     assert len({port.port_id for port in added.ports.values()}) == NUMBER + 1
     vids = {port.vid for port in added.ports.values()}
     assert len(vids) == NUMBER + 1
-    assert added.mappings == dict.fromkeys(vids, 1)
+    assert {vid: added.mappings[vid] for vid in vids} == dict.fromkeys(vids, 1)
     assert added.qdiscs.count("clsact") == NUMBER + 3, "one for each port and for both pairs"
     assert len(removed.ports) == 1
     assert removed.qdiscs.count("clsact") == 3

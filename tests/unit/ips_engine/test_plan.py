@@ -3,8 +3,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperward.ips.engine.plan import SPARE, Operation, Registered, Step, plan
-from hyperward.ips.engine.tenants import Desired, Tenant
+from hyperward.ips.engine.plan import AHEAD, SPARE, Operation, Registered, Step, mapped_at_start, plan
+from hyperward.ips.engine.tenants import FIRST_VID, LAST_VID, Desired, Tenant
 
 ids = st.integers(1, 5)
 versions = st.sampled_from(["1", "2"])
@@ -59,3 +59,20 @@ def test_a_move_does_not_wait_for_loading_and_its_halves_stand_together() -> Non
         Step(Operation.UNMAP, 1, 6),
         Step(Operation.MAP, 3, 6),
     ]
+
+
+@given(tenants, mappings)
+def test_an_engine_starts_with_what_is_wanted_and_room_for_more(loaded: dict[int, str], mapped: dict[int, int]) -> None:
+    wanted = desired(loaded, mapped)
+    started = mapped_at_start(wanted)
+    assert list(started)[: len(mapped)] == list(mapped)
+    assert {vid: started[vid] for vid in mapped} == mapped
+    assert len(started) == len(mapped) + AHEAD
+    assert all(FIRST_VID <= vid <= LAST_VID for vid in started)
+    assert all(step.operation is Operation.REGISTER_TENANT for step in plan(Registered({}, started), wanted))
+
+
+def test_room_is_what_comes_next_and_belongs_to_the_largest_tenant() -> None:
+    started = mapped_at_start(desired({1: "v", 2: "v"}, {LAST_VID: 1, 4: 2, 5: 2}))
+    assert list(started)[3:6] == [1, 2, 3]
+    assert started[6] == 2

@@ -63,11 +63,13 @@ class FrameNudge:
         self._interval = interval
         self._mark = mark
         self._depth = 0
+        self._begun = 0.0
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Send while the context is open. An interface that cannot be used is left out and logged."""
         self._depth += 1
+        self._begun = time.monotonic()  # each command has a burst of its own
         try:
             if self._depth > 1:
                 yield
@@ -96,8 +98,8 @@ class FrameNudge:
                 thread.join()
 
     def _send(self, sockets: list[socket.socket], done: threading.Event) -> None:
-        frame, begun = probe_frame(), time.monotonic()
-        while not done.wait(self._interval if time.monotonic() - begun < BURST else SLOW):
+        frame = probe_frame()
+        while not done.wait(self._interval if time.monotonic() - self._begun < BURST else SLOW):
             for sender in sockets:
                 try:
                     sender.send(frame)

@@ -9,16 +9,19 @@ the port that gets it next most often wants the same rules. Only what is beyond 
 since the engine searches the mappings one by one for every packet.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
-from hyperward.ips.engine.tenants import Desired
+from hyperward.ips.engine.tenants import FIRST_VID, LAST_VID, Desired
 
-SPARE: Final = 1024
+SPARE: Final = 2048
 """VLAN ids that stay mapped although nobody wants them."""
+AHEAD: Final = 1024
+"""VLAN ids that an engine has mapped from its start for ports that are still to come."""
 
 
 class Operation(StrEnum):
@@ -59,6 +62,19 @@ class Registered:
                 self.mappings[step.vid] = step.tenant
             case Operation.UNMAP:
                 self.mappings.pop(step.vid, None)
+
+
+def mapped_at_start(desired: Desired) -> dict[int, int]:
+    """Return what an engine is started with: the wanted mappings, and after them the ids that are given away next.
+
+    Those belong to the tenant with the most ports: a port more of that kind costs no command, a thousand cost none.
+    """
+    most = Counter(desired.mappings.values()).most_common(1)
+    tenant = most[0][0] if most else min(desired.tenants, default=1)
+    last = max(desired.mappings, default=0)
+    following = chain(range(last + 1, LAST_VID + 1), range(FIRST_VID, last))
+    free = (vid for vid in following if vid not in desired.mappings)
+    return {**desired.mappings, **dict.fromkeys(islice(free, AHEAD), tenant)}
 
 
 def plan(actual: Registered, desired: Desired) -> list[Step]:

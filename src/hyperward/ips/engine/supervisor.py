@@ -19,7 +19,7 @@ from hyperward.ips.engine.files import write_files
 from hyperward.ips.engine.journal import Journal, load
 from hyperward.ips.engine.notices import EngineNotice, NoticeKind
 from hyperward.ips.engine.nudge import NoNudge, Nudge
-from hyperward.ips.engine.plan import Registered, plan
+from hyperward.ips.engine.plan import Registered, mapped_at_start, plan
 from hyperward.ips.engine.render import References, render, render_config
 from hyperward.ips.engine.rotate import file_size, put_aside
 from hyperward.ips.engine.settings import EngineSettings
@@ -201,7 +201,7 @@ class EngineSupervisor:
         info = process.info
         self._process, self._reopen = process, False
         self._journal = Journal(self.settings.state_path, pid=info.pid, started=info.started, config=self._digest())
-        self._journal.reset(Registered(mappings=dict(self._desired.mappings)))
+        self._journal.reset(Registered(mappings=mapped_at_start(self._desired)))
         seconds = time.monotonic() - begun
         self._notify(EngineNotice(NoticeKind.STARTED, f"the engine started (pid {info.pid})", seconds))
 
@@ -275,7 +275,8 @@ class EngineSupervisor:
             return True
 
     def _write(self) -> None:
-        write_files(render(self.settings, self._desired, self._references))
+        started_with = Desired(self._desired.tenants, mapped_at_start(self._desired))
+        write_files(render(self.settings, started_with, self._references))
 
     def _digest(self) -> str:
         text = render_config(self.settings, {}, self._references)

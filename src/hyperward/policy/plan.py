@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from hyperward.policy.assignment import AssignableVm
 from hyperward.policy.inherit import DEFAULT, Inherited, Origin
@@ -71,21 +70,11 @@ class Plan:
     unchanged: int
 
 
-class Side(Protocol):
-    """Policies and VMs that belong together."""
-
-    @property
-    def policies(self) -> tuple[Policy, ...]:
-        """All policies, without errors in their tree."""
-
-    @property
-    def vms(self) -> tuple[PlannedVm, ...]:
-        """All VMs, without ties."""
+World: TypeAlias = tuple[Iterable[Policy], Iterable[PlannedVm]]
+"""Policies and the VMs that they are for."""
 
 
-def plan(
-    before: tuple[Iterable[Policy], Iterable[PlannedVm]], after: tuple[Iterable[Policy], Iterable[PlannedVm]]
-) -> Plan:
+def plan(before: World, after: World) -> Plan:
     """Return what changes for each VM.
 
     Args:
@@ -96,14 +85,33 @@ def plan(
         AssignmentTie: policies cover a VM equally specifically.
         InputError: the parents of policies do not lead to roots.
     """
-    old, new = _covered(*before), _covered(*after)
-    names = {key: vm for key, (vm, _) in old.items()} | {key: vm for key, (vm, _) in new.items()}
+    old, new = _covered(before), _covered(after)
+    # Thousands of VMs share a few policies: a pair of policies is compared once.
+    known: dict[tuple[int, int], tuple[SettingChange, ...]] = {}
     changes: list[VmChange] = []
-    order = [*new, *(key for key in old if key not in new)]
-    for key in order:
-        was, will = old.get(key, _NOTHING)[1], new.get(key, _NOTHING)[1]
-        settings = _differences(was, will)
-        policy_before, policy_after = was.policy.name if was else None, will.policy.name if will else None
-        if settings or policy_before != policy_after:
-            changes.append(VmChange(names[key].name, names[key].id, policy_before, policy_after, settings))
-    return Plan(tuple(changes), len(order) - len(changes))
+    for key, (vm, will) in (new | {key: (vm, None) for key, (vm, _) in old.items() if key not in new}).items():
+        was = old[key][1] if key in old else None
+        pair = (id(was), id(will))
+        if pair not in known:
+            known[pair] = _differences(was, will)
+        name_before, name_after = was.policy.name if was else None, will.policy.name if will else None
+        if known[pair] or name_before != name_after:
+            changes.append(VmChange(vm.name, vm.id, name_before, name_after, known[pair]))
+    return Plan(tuple(changes), len(old.keys() | new.keys()) - len(changes))
+
+
+def _covered(world: World) -> dict[tuple[str, str], tuple[PlannedVm, Inherited | None]]:
+    policies, vms = world
+    resolver = Resolver(policies)
+    return {(vm.platform, vm.id): (vm, resolver.inherited(vm)) for vm in vms}
+
+
+def _differences(was: Inherited | None, will: Inherited | None) -> tuple[SettingChange, ...]:
+    changes = []
+    for path in SETTINGS:
+        before = value_at(was.policy, path) if was else None
+        after = value_at(will.policy, path) if will else None
+        if before != after:
+            origins = (side.origins[path] if side else DEFAULT for side in (was, will))
+            changes.append(SettingChange(path, before, after, *origins))
+    return tuple(changes)

@@ -36,7 +36,8 @@ def tree_errors(file: PolicyFile) -> Iterator[Finding]:
         line = tree.upwards(policy)
         yield from _parent_errors(policy, at, tree, line, told)
         yield from _lock_errors(policy, at, line[1:], locks)
-        yield from _tenant_errors(policy, at, tree, line, bases, places)
+        yield from _tenant_parent_errors(policy, at, tree, places)
+        yield from _tenant_errors(policy, at, line, bases)
 
 
 def _parent_errors(
@@ -75,14 +76,7 @@ def _lock_errors(policy: Policy, at: KeyPath, above: tuple[Policy, ...], locks: 
                 break
 
 
-def _tenant_errors(
-    policy: Policy,
-    at: KeyPath,
-    tree: Tree,
-    line: tuple[Policy, ...],
-    bases: Mapping[str, tuple[str | None, int]],
-    places: _Places,
-) -> Iterator[Finding]:
+def _tenant_parent_errors(policy: Policy, at: KeyPath, tree: Tree, places: _Places) -> Iterator[Finding]:
     parent = tree.parent(policy)
     if parent is not None and parent.tenant not in (None, policy.tenant):
         whose = "the provider" if policy.tenant is None else f"tenant '{policy.tenant}'"
@@ -92,6 +86,11 @@ def _tenant_errors(
             "take one of the provider's or the tenant's own",
             see=(*places[parent.name], "tenant"),
         )
+
+
+def _tenant_errors(
+    policy: Policy, at: KeyPath, line: tuple[Policy, ...], bases: Mapping[str, tuple[str | None, int]]
+) -> Iterator[Finding]:
     if policy.tenant is None:
         return
     if policy.tenant not in bases:
@@ -100,7 +99,7 @@ def _tenant_errors(
         )
         return
     base, number = bases[policy.tenant]
-    if base is not None and base in tree.by_name and all(member.name != base for member in line):
+    if base is not None and all(member.name != base for member in line):
         yield Finding(
             (*at, "tenant"),
             f"the policies of tenant '{policy.tenant}' must descend from '{base}', as said in",

@@ -51,12 +51,14 @@ class Outcome:
         removed: interface indexes taken out.
         failed: interfaces left as they were, and why.
         missing: interfaces that a policy covers and that do not exist now.
+        deferred: the engine is down and gets its part when it runs again.
     """
 
     put: list[str] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Applier:
         desired = self._desire(wishes, compiled)
         applied = await self._engine.apply(desired)
         self._desired = desired
+        outcome.deferred = applied.deferred
         # In a thread: events are read and connections reset while a thousand ports change.
         await asyncio.to_thread(self._steer, wishes, applied, outcome)
         await asyncio.to_thread(self._remove, {wish.ifindex for wish in wishes}, outcome)

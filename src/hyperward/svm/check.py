@@ -36,6 +36,11 @@ class Source:
     inventory_text: str
     document: Document
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """The contents of both files."""
+        return self.policy_text, self.inventory_text
+
     def line_of(self, path: KeyPath) -> int:
         """Return the line, from 1, of a value of the policy file."""
         return self.document.positions.find(path, self.document.data)[0]
@@ -57,7 +62,7 @@ class CheckResult:
     inventory: Inventory
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    source: "Source | None" = None
+    source: Source | None = None
 
     @property
     def ok(self) -> bool:
@@ -73,6 +78,16 @@ class CheckResult:
         if self.errors:
             raise FileErrors(self.errors)
         return self
+
+    def require_source(self) -> Source:
+        """Return what the files were read from when they are usable.
+
+        Raises:
+            FileErrors: they have errors.
+        """
+        if self.errors or self.source is None:
+            raise FileErrors(self.errors)
+        return self.source
 
 
 def check_paths(policy: Path, inventory: Path) -> CheckResult:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import yaml
+from pydantic_core import to_jsonable_python
 
 from hyperward.policy.inherit import inherit
 from hyperward.policy.models import OWN_FIELDS, SETTINGS, Policy, PolicyFile
@@ -30,6 +31,11 @@ def effective_yaml(file: PolicyFile) -> str:
         data["tenants"] = [{"name": tenant.name} for tenant in file.tenants]
     data["policies"] = [_effective(tree, policy) for policy in file.policies]
     return _dump(data)
+
+
+def jsonable(value: object) -> Any:
+    """Return settings, plans, explanations or problems as what JSON knows."""
+    return to_jsonable_python(value)
 
 
 def _effective(tree: Tree, policy: Policy) -> dict[str, Any]:

@@ -80,14 +80,14 @@ class PolicyChanges:
         """Replace the policies by those in another file, wholly or not at all.
 
         Args:
-            request: `path` of the file; `digest` of its content as it was checked.
+            request: `file`, the path of that file; `digest` of its content as it was checked.
 
         Raises:
             InputError: the file is wrong, or the change could not be carried out on every VM: the policies that were in
                 force are again.
             SystemFault: the policy file cannot be replaced; likewise.
         """
-        path = Path(request.get("path", ""))
+        path = Path(request.get("file", ""))
         text = read_text(path, max_bytes=LIMITS.max_bytes)
         if digest_of(text) != request.get("digest"):
             raise InputError("the file has changed since it was checked", where=str(path), hint="apply it again")

@@ -3,6 +3,7 @@
 Pure where it decides: `check_files` takes texts. `check_paths` reads them from files first.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,8 @@ from hyperward.svm.policy_file import LIMITS as POLICY_LIMITS
 from hyperward.svm.policy_file import policies_of
 from hyperward.yamlfile import Document, FileErrors, Problem, parse, read_text
 from hyperward.yamlfile.problems import MAX_PROBLEMS
+
+_INVENTORY = re.compile(r"^[\"']?vms[\"']?\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,21 @@ def check_paths(policy: Path, inventory: Path) -> CheckResult:
             texts.append(None)
             errors += error.items
     return _check(texts[0], texts[1], str(policy), str(inventory), errors)
+
+
+def check_alone(path: Path) -> CheckResult:
+    """Read one file and check it for itself: an inventory when it has a key `vms` at its top, else policies.
+
+    The result has errors and warnings, but neither policies nor inventory.
+    """
+    name = str(path)
+    try:
+        text = read_text(path, max_bytes=max(POLICY_LIMITS.max_bytes, INVENTORY_LIMITS.max_bytes))
+    except FileErrors as error:
+        return CheckResult((), Inventory(), error.items, ())
+    if _INVENTORY.search(text):
+        return _check(None, text, "", name, [])
+    return _check(text, None, name, "", [])
 
 
 def check_files(

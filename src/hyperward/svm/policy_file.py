@@ -33,7 +33,20 @@ def parse_policies(text: str, name: str) -> tuple[Policy, ...]:
     Raises:
         FileErrors: all that is wrong in it.
     """
-    return policies_of(parse(text, name, LIMITS)).policies
+    return parse_policy_file(text, name).policies
+
+
+def parse_policy_file(text: str, name: str) -> PolicyFile:
+    """Return the text of a file of policies with its tenants.
+
+    Args:
+        text: the file's content.
+        name: the file's name for messages.
+
+    Raises:
+        FileErrors: all that is wrong in it.
+    """
+    return policies_of(parse(text, name, LIMITS))
 
 
 def policies_of(document: Document) -> PolicyFile:

@@ -160,8 +160,8 @@ policies:
                     "(line 3); remove it here, or the lock there"
                 ),
                 (
-                    "11:11: policies[2].failure.down: 'failure.down' is locked by policy 'middle' in policies[1].locked[0] "
-                    "(line 6); remove it here, or the lock there"
+                    "11:11: policies[2].failure.down: 'failure.down' is locked by policy 'middle' in "
+                    "policies[1].locked[0] (line 6); remove it here, or the lock there"
                 ),
             ],
         ),

@@ -1,5 +1,5 @@
 import asyncio
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,92 +7,25 @@ import pytest
 
 from hyperward.errors import HyperwardError, InputError, SystemFault
 from hyperward.events.model import Kind, Severity
-from hyperward.events.store import EventStore
-from hyperward.steering.stub import StubPorts
-from hyperward.svm.apply import Applier, Outcome
+from hyperward.svm.apply import Outcome
 from hyperward.svm.change import PolicyChanges, digest_of
-from hyperward.svm.config import load_config
-from hyperward.svm.eventlog import EventLog
-from hyperward.svm.state import State
-from hyperward.svm.stub import StubEngine, StubRuleSets
-from hyperward.svm.wanted import Wanted
-
-INVENTORY = "vms:\n" + "".join(f"- {{name: vm{n}, ports: [{{interface: tap{n}}}]}}\n" for n in range(1, 5))
-OLD = "policies: [{name: p, assign: {names: ['vm*']}, intrusion_prevention: {enabled: true}}]\n"
-STRICT = "{enabled: true, suspicious_activity: {other: true}}"
-NEW = f"""\
-policies:
-- {{name: p, assign: {{names: ['vm*']}}, intrusion_prevention: {{enabled: true}}}}
-- {{name: q, assign: {{names: [vm1, vm2]}}, intrusion_prevention: {STRICT}}}
-"""
-CLOSED = f"""\
-policies:
-- {{name: p, assign: {{names: ['vm*']}}, intrusion_prevention: {{enabled: true}}}}
-- {{name: q, assign: {{names: [vm1, vm2]}}, intrusion_prevention: {STRICT}, failure: {{down: closed}}}}
-"""
-
-
-class Node:
-    """A daemon's core with stubs at its edges; vm1 to vm4 behind tap1 to tap4, which have the indexes 101 to 104."""
-
-    def __init__(self, folder: Path) -> None:
-        (folder / "svm.yaml").write_text(
-            "policy_file: policy.yaml\ninventory_file: inventory.yaml\nstate_dir: .\nrun_dir: run\n"
-            f"engine: {{binary: {sys.executable}}}\n"
-        )
-        self.file = folder / "policy.yaml"
-        self.file.write_text(OLD)
-        self.file.chmod(0o640)
-        (folder / "inventory.yaml").write_text(INVENTORY)
-        self.store = EventStore(folder / "events.db", svm="s")
-        self.ports, self.engine, self.rule_sets = StubPorts(), StubEngine(), StubRuleSets()
-        self.wanted = Wanted(load_config(folder / "svm.yaml"))
-        self.applier = Applier(
-            ports=self.ports, engine=self.engine, rule_sets=self.rule_sets, state=State(folder / "state.json")
-        )
-        self.log = _Log(self.store, "s")
-        self.changes = PolicyChanges(self.file, self.wanted, self.carry_out, self.log)
-        self.candidate = folder / "candidate.yaml"
-        asyncio.run(self.changes.again())
-
-    async def carry_out(self) -> Outcome:
-        links = {f"tap{number}": 100 + number for number in range(1, 5)}
-        return await self.applier.apply(self.wanted.ports(), links, dict.fromkeys(links, 1))
-
-    def apply(self, text: str, digest: str = "") -> dict[str, Any]:
-        self.candidate.write_text(text)
-        request = {"file": str(self.candidate), "digest": digest or digest_of(text)}
-        return asyncio.run(self.changes.apply(request))
-
-    def refuse(self, text: str) -> HyperwardError:
-        with pytest.raises(HyperwardError) as caught:
-            self.apply(text)
-        assert not self.changes.busy
-        assert self.file.read_text() == OLD
-        assert not self.file.with_name("policy.yaml.previous").exists()
-        return caught.value
-
-    def in_force(self) -> tuple[object, ...]:
-        held = self.engine.registered
-        rules = {ifindex: held.tenants[held.mappings[port.vid]] for ifindex, port in self.ports.ports.items()}
-        return dict(self.ports.ports), rules
-
-
-class _Log(EventLog):
-    def __init__(self, store: EventStore, svm: str) -> None:
-        super().__init__(store, svm)
-        self.written: list[tuple[Kind, str, Severity]] = []
-
-    def write(self, kind: Kind, message: str, *, severity: Severity = Severity.INFORMATIONAL, **fields: Any) -> None:
-        self.written.append((kind, message, severity))
-        super().write(kind, message, severity=severity, **fields)
+from policy_node import CLOSED, INVENTORY, NEW, OLD, Node
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Any:
+def node(tmp_path: Path) -> Iterator[Node]:
     made = Node(tmp_path)
     with made.store:
         yield made
+
+
+def refuse(node: Node, text: str) -> HyperwardError:
+    with pytest.raises(HyperwardError) as caught:
+        node.apply(text)
+    assert not node.changes.busy
+    assert node.file.read_text() == OLD
+    assert not node.file.with_name("policy.yaml.previous").exists()
+    return caught.value
 
 
 def told(node: Node) -> dict[str, Any]:
@@ -120,7 +53,7 @@ def test_change_is_in_force_and_in_the_file_and_the_old_one_is_kept(node: Node) 
 def test_a_port_that_fails_brings_all_back(node: Node) -> None:
     before = node.in_force()
     node.ports.fail_on[102] = SystemFault("no such device", where="tap2")
-    error = node.refuse(CLOSED)
+    error = refuse(node, CLOSED)
     assert isinstance(error, InputError)
     assert error.what == "not applied, the policies before are in force again: tap2: tap2: no such device"
     assert node.in_force() == before
@@ -132,7 +65,7 @@ def test_a_port_that_fails_brings_all_back(node: Node) -> None:
 def test_rules_that_the_engine_refuses_bring_all_back(node: Node) -> None:
     before = node.in_force()
     node.engine.refuses = {2}
-    error = node.refuse(NEW)
+    error = refuse(node, NEW)
     assert "tenant 2 refused" in error.what
     assert node.in_force() == before
 
@@ -141,7 +74,7 @@ def test_rules_that_cannot_be_compiled_bring_all_back(node: Node) -> None:
     before = node.in_force()
     since = told(node)["since"]
     node.rule_sets.fails = _AllWithOther(node.rule_sets.fails)
-    assert "broken" in node.refuse(NEW).what
+    assert "broken" in refuse(node, NEW).what
     assert node.in_force() == before
     assert told(node)["since"] == since
 
@@ -173,7 +106,7 @@ def test_what_cannot_be_undone_is_told(node: Node) -> None:
         return outcome
 
     node.changes = PolicyChanges(node.file, node.wanted, fails_later, node.log)
-    error = node.refuse(CLOSED)
+    error = refuse(node, CLOSED)
     assert isinstance(error, SystemFault)
     assert "not all could be undone: tap3: tap3: gone" in error.what
     assert node.log.written[-1][2] is Severity.CRITICAL
@@ -186,7 +119,7 @@ def test_file_that_cannot_be_replaced_brings_all_back(node: Node, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("hyperward.svm.change.write_atomically", full)
-    error = node.refuse(NEW)
+    error = refuse(node, NEW)
     assert isinstance(error, SystemFault)
     assert "No space left" in error.what
     assert node.in_force() == before
@@ -205,7 +138,7 @@ def test_file_that_cannot_be_replaced_brings_all_back(node: Node, monkeypatch: p
 )
 def test_bad_policies_are_refused_and_nothing_is_touched(node: Node, text: str, expected: str) -> None:
     before, calls = node.in_force(), len(node.ports.calls)
-    assert expected in node.refuse(text).line()
+    assert expected in refuse(node, text).line()
     assert node.in_force() == before
     assert len(node.ports.calls) == calls
     assert told(node)["digest"] == digest_of(OLD)

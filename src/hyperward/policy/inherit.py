@@ -76,5 +76,5 @@ def _merged(
             origins[f"{prefix}{name}"] = Origin(setting[-1][0]) if setting else DEFAULT
             update[name] = setting[-1][1] if setting else getattr(base, name)
         else:
-            update[name] = _merged(field.get_default(), setting, f"{prefix}{name}.", origins)
+            update[name] = _merged(field.default, setting, f"{prefix}{name}.", origins)
     return base.model_copy(update=update)

@@ -25,6 +25,11 @@
 #define ETH_P_8021Q 0x8100
 #define ETH_P_8021AD 0x88A8
 #define MAX_GUEST_TAGS 2
+/*
+ * Suricata 7 and 8 keep the third tag of a packet in the packet's buffer for ever (PacketReinit clears two), so every
+ * later packet in that buffer is filed under a connection of its own and no stream is inspected any more, of any VM.
+ */
+#define MAX_INSPECTED_TAGS 1
 #define MAX_EXTENSIONS 6
 #define PROBE_LENGTH 192 /* holds the headers up to the checksum that offloading left open */
 #define MAX_HEADERS 120  /* Ethernet, tags, IP, TCP of a segment, for the check of GSO segments */
@@ -86,7 +91,8 @@ struct packet {
 	__u32 ack;
 	__u8 tcp_flags;
 	__u8 is_ip;
-	__u16 pad;
+	__u8 tags; /* the guest's own */
+	__u8 pad;
 };
 
 static __always_inline void count(struct counters *c, enum direction d, enum counter which, __u64 n)
@@ -191,8 +197,10 @@ static __always_inline void parse(struct __sk_buff *skb, enum direction d, struc
 	__builtin_memset(p, 0, sizeof(*p));
 	if (bpf_skb_load_bytes(skb, 12, &type, 2) < 0)
 		return;
-	if (skb->vlan_present)
+	if (skb->vlan_present) {
 		p->key.vlan = skb->vlan_tci & 0xfff;
+		p->tags++;
+	}
 #pragma unroll
 	for (int i = 0; i < MAX_GUEST_TAGS; i++) {
 		if (!is_tag(type))
@@ -201,6 +209,7 @@ static __always_inline void parse(struct __sk_buff *skb, enum direction d, struc
 			return;
 		if (i == 0 && !skb->vlan_present)
 			p->key.vlan = bpf_ntohs(tag.tci) & 0xfff;
+		p->tags++;
 		type = tag.type;
 		off += sizeof(tag);
 	}
@@ -349,11 +358,14 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 	pair = d == FROM_VM ? s->guest_ifindex : s->network_ifindex;
 	mark = MARK_MAGIC | MARK_TAG | (port->vid & MARK_VID_MASK);
 	if (port->mode == MODE_MONITORING) {
-		count(c, d, copy_to(skb, pair, mark) ? CLONE_FAILED : CLONED, 1);
+		if (p.tags > MAX_INSPECTED_TAGS)
+			count(c, d, CLONE_FAILED, 1);
+		else
+			count(c, d, copy_to(skb, pair, mark) ? CLONE_FAILED : CLONED, 1);
 		return TC_ACT_UNSPEC;
 	}
 	state = engine(skb, s, pair, d, now);
-	if (state == ENGINE_UP && too_long(skb, s))
+	if (state == ENGINE_UP && (too_long(skb, s) || p.tags > MAX_INSPECTED_TAGS))
 		state = ENGINE_BUSY;
 	if (state != ENGINE_UP)
 		return failure_action(port, c, d, state);

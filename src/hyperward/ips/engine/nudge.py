@@ -7,6 +7,7 @@ a command runs, both inspection pairs get a harmless frame every half millisecon
 
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final, Protocol
@@ -18,6 +19,10 @@ PROBE_ETHERTYPE: Final = 0x88B5
 PROBE_VID: Final = 4094
 INTERVAL: Final = 0.0005
 """Seconds between two frames on one interface."""
+BURST: Final = 1.0
+"""Seconds after which the command must be one that loads many rules."""
+SLOW: Final = 0.01
+"""Seconds between two frames from then on: such a command holds no VLAN id without inspection and needs the cores."""
 LOCAL_MAC: Final = bytes.fromhex("020000000001")
 
 log = structlog.get_logger(__name__)
@@ -75,8 +80,8 @@ class FrameNudge:
                 thread.join()
 
     def _send(self, sockets: list[socket.socket], done: threading.Event) -> None:
-        frame = probe_frame()
-        while not done.wait(self._interval):
+        frame, begun = probe_frame(), time.monotonic()
+        while not done.wait(self._interval if time.monotonic() - begun < BURST else SLOW):
             for sender in sockets:
                 try:
                     sender.send(frame)

@@ -62,6 +62,7 @@ class EngineSupervisor:
         self._lock = asyncio.Lock()
         self._backoff = Backoff()
         self._reopen = False
+        self._leaving = False
 
     @property
     def pid(self) -> int | None:
@@ -86,6 +87,7 @@ class EngineSupervisor:
             SystemFault: its files cannot be written or its program is missing.
         """
         async with self._lock:
+            self._leaving = False
             self._desired = desired
             self._write()
             if not await self._adopt():
@@ -111,15 +113,17 @@ class EngineSupervisor:
                 return Applied(deferred=True)
 
     async def run(self) -> None:
-        """Supervise until cancelled."""
+        """Supervise until cancelled, stopped or detached."""
         while True:
             ended = await self._ended()
+            if self._leaving:
+                return
             async with self._lock:
                 if self._process is not None and ended.kind is NoticeKind.HUNG:
                     await self._process.kill()
                 self._let_go()
             self._notify(ended)
-            while not await self._again():
+            while not self._leaving and not await self._again():
                 pass
 
     async def rotate(self, *, at_least: int | None = None) -> bool:
@@ -144,6 +148,7 @@ class EngineSupervisor:
 
     async def stop(self) -> None:
         """End the engine."""
+        self._leaving = True
         async with self._lock:
             if self._process is not None:
                 await self._process.stop()
@@ -153,6 +158,7 @@ class EngineSupervisor:
 
     async def detach(self) -> None:
         """Leave the engine running for the next daemon."""
+        self._leaving = True
         self._let_go()
         await self._close()
 
@@ -250,6 +256,8 @@ class EngineSupervisor:
             self._notify(EngineNotice(NoticeKind.CRASH_LOOP, text))
         await asyncio.sleep(pause)
         async with self._lock:
+            if self._leaving:
+                return True
             try:
                 self._write()
                 await self._start()

@@ -30,6 +30,9 @@ app = typer.Typer(help="Policies: check, plan, apply, export, compare, explain."
 APPLY_SECONDS = 600.0
 """The longest that a change is waited for: rule sets of many policies may have to be compiled."""
 
+ASK_SECONDS = 60.0
+"""The same for the texts of policies and inventory; the daemon may be reading large files itself."""
+
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A file of policies.")]
 InventoryOption = Annotated[
     Path | None, typer.Option("--inventory", help="An inventory file, instead of the inventory that runs.")
@@ -121,7 +124,7 @@ def export(
 ) -> None:
     """Print policies as YAML: as they were written, or with every setting that holds."""
     if file is None:
-        name, text = "what runs", str(ask(_socket(load_config(config)), "policies")["text"])
+        name, text = "what runs", str(ask(_socket(load_config(config)), "policies", patience=ASK_SECONDS)["text"])
     else:
         name, text = str(file), read_text(file, max_bytes=LIMITS.max_bytes)
     policies = parse_policy_file(text, name)
@@ -193,7 +196,7 @@ def _running(config: Path, against: Path | None, inventory: Path | None) -> Chec
         if inventory is None:
             raise InputError("--against needs --inventory", hint="name the inventory file that belongs to the policies")
         return check_paths(against, inventory).require()
-    answer = ask(_socket(load_config(config)), "policies")
+    answer = ask(_socket(load_config(config)), "policies", patience=ASK_SECONDS)
     return check_files(
         answer["text"], answer["inventory"], policy_name="policies that run", inventory_name="inventory that runs"
     ).require()

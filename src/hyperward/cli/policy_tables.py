@@ -11,6 +11,7 @@ from hyperward.policy.inherit import Origin
 from hyperward.policy.plan import Plan, SettingChange
 
 _NAMES_SHOWN = 5
+_VALUE_SHOWN = 160
 
 
 def changes_table(plan: Plan) -> Table:
@@ -69,11 +70,15 @@ def settings_table(told: Explanation) -> Table:
 
 
 def value_text(value: object) -> str:
-    """Return the value of a setting on one line."""
+    """Return the value of a setting on one line; a long list is cut off and counted."""
     plain = jsonable(value)
     if plain is None:
         return "-"
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    if len(text) <= _VALUE_SHOWN:
+        return text
+    count = f" ({len(plain)} entries)" if isinstance(plain, list) else ""
+    return f"{text[:_VALUE_SHOWN]}...{count}"
 
 
 def _by(change: SettingChange) -> str:

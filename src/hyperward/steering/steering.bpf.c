@@ -287,7 +287,8 @@ static __always_inline enum engine_state engine(struct __sk_buff *skb, struct se
 		quiet_since = hb->alive_ns > pending ? hb->alive_ns : pending;
 		if (now > quiet_since && now - quiet_since > s->down_ns)
 			state = ENGINE_DOWN;
-		else if (now > pending && now - pending > s->busy_ns)
+		else if (hb->alive_ns > pending && now > pending && now - pending > s->busy_ns)
+			/* Others come back, so it lives. Without them it is dead or not, and `down` decides which. */
 			state = ENGINE_BUSY;
 	} else {
 		pending = 0;
@@ -358,10 +359,17 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 	pair = d == FROM_VM ? s->guest_ifindex : s->network_ifindex;
 	mark = MARK_MAGIC | MARK_TAG | (port->vid & MARK_VID_MASK);
 	if (port->mode == MODE_MONITORING) {
+		/*
+		 * Both directions go in at one end, where one engine thread takes them in their order. Nothing holds an
+		 * original back until its copy was looked at: with a thread for each direction, an answer would
+		 * be seen before its request, and the connection would be given up as broken.
+		 */
+		if (d == TO_VM)
+			mark = MARK_MAGIC | MARK_COPY_TO_VM | (port->vid & MARK_VID_MASK);
 		if (p.tags > MAX_INSPECTED_TAGS)
 			count(c, d, CLONE_FAILED, 1);
 		else
-			count(c, d, copy_to(skb, pair, mark) ? CLONE_FAILED : CLONED, 1);
+			count(c, d, copy_to(skb, s->guest_ifindex, mark) ? CLONE_FAILED : CLONED, 1);
 		return TC_ACT_UNSPEC;
 	}
 	state = engine(skb, s, pair, d, now);
@@ -403,6 +411,8 @@ int to_engine(struct __sk_buff *skb)
 		if (bpf_skb_store_bytes(skb, 12, &type, 2, 0) < 0)
 			return TC_ACT_SHOT;
 		vid = VID_PROBE;
+	} else if ((mark & MARK_KIND_MASK) == MARK_COPY_TO_VM) {
+		vid |= TCI_COPY_TO_VM;
 	} else if ((mark & MARK_KIND_MASK) != MARK_TAG) {
 		return TC_ACT_SHOT;
 	}

@@ -3,6 +3,9 @@
 Order, so that no VM is ever less protected than both before and after: rule sets are compiled, the ledger is saved, the
 engine loads tenants and maps VLAN ids, then ports begin to use them, and what nobody needs any more goes last. What
 fails for one VM leaves that VM as it was and the others go on.
+
+A port whose interface is not there (a VM that is off, or restarts) keeps its VLAN id, and its rules stay loaded: it is
+protected again in the moment in which the interface is back.
 """
 
 import asyncio
@@ -13,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from hyperward.errors import HyperwardError
+from hyperward.errors import HyperwardError, SystemFault
 from hyperward.ips.engine.apply import Applied
 from hyperward.ips.engine.plan import Registered
 from hyperward.ips.engine.tenants import Desired, Tenant
@@ -24,7 +27,7 @@ from hyperward.steering.layout import Mode as SteeringMode
 from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.desired import DesiredPort
 from hyperward.svm.lanes import Lane, LaneEntry, PortKey
-from hyperward.svm.rulesets import RuleSet, RuleSetSource
+from hyperward.svm.rulesets import RuleSet, RuleSetInfo, RuleSetSource
 from hyperward.svm.state import State
 from hyperward.svm.tenantbook import TenantEntry, assign, settings_key
 
@@ -52,6 +55,7 @@ class Outcome:
         failed: interfaces left as they were, and why.
         missing: interfaces that a policy covers and that do not exist now.
         deferred: the engine is down and gets its part when it runs again.
+        problems: rules that could not be used, by the digest of a rule set that is in force for the first time.
     """
 
     put: list[str] = field(default_factory=list)
@@ -59,15 +63,16 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     deferred: bool = False
+    problems: dict[str, RuleSetInfo] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A present port with its lane and the tenant that it shall have."""
+    """A port with its lane and the tenant that it shall have; `ifindex` is None while its interface is not there."""
 
     port: DesiredPort
     ips: IpsSettings
-    ifindex: int
+    ifindex: int | None
     segment: int
     lane: LaneEntry
     tenant: int | None
@@ -88,6 +93,7 @@ class Applier:
         """The digest of its rule set."""
         self.ports_by_id: dict[int, PortSettings] = {}
         """What is registered in the kernel, by port id."""
+        self._told: set[str] = set()
 
     async def apply(
         self, wanted: Iterable[DesiredPort], links: Mapping[str, int], segments: Mapping[str, int]
@@ -104,9 +110,10 @@ class Applier:
             SystemFault: the engine's files cannot be written; nothing was changed.
         """
         outcome = Outcome()
-        present = self._present(wanted, links, outcome)
-        compiled = await self._compile({ips for _, ips in present}, present, outcome)
-        wishes = self._wish(present, links, segments, compiled)
+        covered = [(port, port.ips) for port in wanted if port.ips is not None]
+        outcome.missing += [port.interface for port, _ in covered if port.interface not in links]
+        compiled = await self._compile(covered, outcome)
+        wishes = self._wish(covered, links, segments, compiled, outcome)
         self._state.save()
         desired = self._desire(wishes, compiled)
         applied = await self._engine.apply(desired)
@@ -114,7 +121,8 @@ class Applier:
         outcome.deferred = applied.deferred
         # In a thread: events are read and connections reset while a thousand ports change.
         await asyncio.to_thread(self._steer, wishes, applied, outcome)
-        await asyncio.to_thread(self._remove, {wish.ifindex for wish in wishes}, outcome)
+        present = {wish.ifindex for wish in wishes if wish.ifindex is not None}
+        await asyncio.to_thread(self._remove, present, outcome)
         for key in self._state.ledger.ports() - {_key(wish.port) for wish in wishes}:
             self._state.ledger.release(key, now=time.time())
         self.ports_by_id.clear()
@@ -124,52 +132,53 @@ class Applier:
         self._state.save()
         return outcome
 
-    def _present(
-        self, wanted: Iterable[DesiredPort], links: Mapping[str, int], outcome: Outcome
-    ) -> list[tuple[DesiredPort, IpsSettings]]:
-        present = []
-        for port in wanted:
-            if port.ips is None:
-                continue
-            if port.interface in links:
-                present.append((port, port.ips))
-            else:
-                outcome.missing.append(port.interface)
-        return present
-
     async def _compile(
-        self, needed: set[IpsSettings], present: list[tuple[DesiredPort, IpsSettings]], outcome: Outcome
+        self, covered: list[tuple[DesiredPort, IpsSettings]], outcome: Outcome
     ) -> dict[IpsSettings, RuleSet]:
         compiled: dict[IpsSettings, RuleSet] = {}
-        for ips in needed:
+        for ips in {ips for _, ips in covered}:
             try:
                 compiled[ips] = await self._rule_sets.get(ips)
             except HyperwardError as error:
                 log.error("rule_set_failed", reason=error.line())
-                outcome.failed |= {port.interface: error.line() for port, wish in present if wish == ips}
+                outcome.failed |= {port.interface: error.line() for port, wish in covered if wish == ips}
+                last_good = self._rule_sets.last_good(ips)
+                if last_good is not None:
+                    compiled[ips] = last_good
+        for rule_set in compiled.values():
+            if rule_set.info.problem_count and rule_set.info.digest not in self._told:
+                self._told.add(rule_set.info.digest)
+                outcome.problems[rule_set.info.digest] = rule_set.info
         return compiled
 
     def _wish(
         self,
-        present: list[tuple[DesiredPort, IpsSettings]],
+        covered: list[tuple[DesiredPort, IpsSettings]],
         links: Mapping[str, int],
         segments: Mapping[str, int],
         compiled: Mapping[IpsSettings, RuleSet],
+        outcome: Outcome,
     ) -> list[_Wish]:
         users: dict[str, set[str]] = {}
-        for port, ips in present:
+        for port, ips in covered:
             if ips in compiled:
                 users.setdefault(settings_key(ips), set()).add(port.interface)
-        kept = self._kept_by_failures([port for port, ips in present if ips not in compiled])
+        kept = self._kept_by_failures([port for port, ips in covered if ips not in compiled])
         tenants = assign(self._state.tenants, {k: frozenset(v) for k, v in users.items()} | kept)
         self._state.tenants = tenants
         now = time.time()
         wishes = []
-        for port, ips in present:
-            lane = self._state.ledger.take(_key(port), lane_of(port), vm_name=port.vm, now=now, wanted_id=port.port_id)
+        for port, ips in covered:
+            try:
+                lane = self._state.ledger.take(
+                    _key(port), lane_of(port), vm_name=port.vm, now=now, wanted_id=port.port_id
+                )
+            except SystemFault as error:
+                outcome.failed[port.interface] = error.line()
+                continue
             entry = tenants.get(settings_key(ips)) if ips in compiled else None
             tenant = entry.id if entry else self._desired.mappings.get(lane.vid)
-            wishes.append(_Wish(port, ips, links[port.interface], segments.get(port.interface, 0), lane, tenant))
+            wishes.append(_Wish(port, ips, links.get(port.interface), segments.get(port.interface, 0), lane, tenant))
         return wishes
 
     def _kept_by_failures(self, failed: list[DesiredPort]) -> dict[str, frozenset[str]]:
@@ -195,15 +204,16 @@ class Applier:
         registered = self._ports.registered()
         held = self._engine.registered.mappings
         for wish in wishes:
+            if wish.ifindex is None:
+                continue
             name = wish.port.interface
-            if not applied.deferred and held.get(wish.lane.vid) != wish.tenant:
+            if not applied.deferred and (wish.tenant is None or held.get(wish.lane.vid) != wish.tenant):
                 reasons = [refused.text for refused in applied.refused if refused.step.tenant == wish.tenant]
                 outcome.failed.setdefault(name, reasons[0] if reasons else "the engine refused its rule set")
-            if name in outcome.failed and wish.ifindex not in registered:
-                continue
+                before = registered.get(wish.ifindex)
+                if before is None or before.vid != wish.lane.vid:
+                    continue
             settings = port_settings(wish.port, wish.lane, wish.segment)
-            if name in outcome.failed and wish.lane.vid != registered[wish.ifindex].vid:
-                continue
             try:
                 if registered.get(wish.ifindex) != settings or not self._ports.is_attached(wish.ifindex):
                     self._ports.put(wish.ifindex, settings)

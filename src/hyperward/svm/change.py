@@ -99,7 +99,7 @@ class PolicyChanges:
                 self.busy = False
 
     async def _change(self, text: str, name: str) -> dict[str, Any]:
-        take_back = self._wanted.try_policies(text, name)
+        take_back = await self._wanted.try_policies(text, name)
         outcome = Outcome()
         try:
             outcome = await self._carry_out()
@@ -145,12 +145,14 @@ class PolicyChanges:
         return kind(what, where=name, hint="see hyperward events" if left else "")
 
     def _replace(self, text: str) -> str:
-        """Put the text into the policy file, keep what it was, and return where; nothing when there was no file."""
+        """Put the text into the policy file, keep what it was, and return where; nothing when there was no other."""
         target = self._file.resolve()
         try:
             before, mode = target.read_bytes(), stat.S_IMODE(target.stat().st_mode)
         except FileNotFoundError:
             before, mode = None, 0o600
+        if before == text.encode():
+            return ""
         backup = target.with_name(target.name + BACKUP_SUFFIX)
         if before is not None:
             write_atomically(backup, before, mode=mode)

@@ -80,8 +80,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
             (tmp_path / "log").open("w") as log,
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as daemon,
         ):
+            assert daemon.stdout is not None
             try:
-                assert daemon.stdout is not None
                 lines = iter(daemon.stdout.readline, "")
                 assert any(line == "ready\n" for line in lines), (tmp_path / "log").read_text()
                 yield made

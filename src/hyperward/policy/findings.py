@@ -46,18 +46,19 @@ def policy_warnings(file: PolicyFile) -> Iterator[Finding]:
     """Yield what is odd in a file of policies but usable; the file has no errors."""
     tree = Tree(file.policies)
     for index, policy in enumerate(file.policies):
-        yield from _warnings_of(inherit(tree.chain(policy)).policy, ("policies", index), tree)
+        effective = inherit(tree.chain(policy)).policy
+        yield from _warnings_of(policy, effective, ("policies", index), is_parent=policy.name in tree.parents)
 
 
-def _warnings_of(policy: Policy, at: KeyPath, tree: Tree) -> Iterator[Finding]:
-    ips = policy.intrusion_prevention
+def _warnings_of(policy: Policy, effective: Policy, at: KeyPath, *, is_parent: bool) -> Iterator[Finding]:
+    ips = effective.intrusion_prevention
     if ips.enabled and not ips.network_attacks.enabled and not ips.suspicious_activity.enabled:
         yield Finding(
             (*at, "intrusion_prevention"),
             "Intrusion Prevention is on but both of its features are off, so nothing is inspected",
             "enable network_attacks or suspicious_activity",
         )
-    if not policy.assign and policy.name not in tree.parents:
+    if not policy.assign and not is_parent:
         yield Finding(
             (*at, "assign"),
             f"the policy '{policy.name}' is assigned to no VM",

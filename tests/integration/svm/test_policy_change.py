@@ -1,6 +1,7 @@
 """Policies changed on a running daemon, with the real kernel and the real engine."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,14 @@ from typing import Any
 import pytest
 from pyroute2 import IPRoute
 
+import hyperward
 from kernel import own_namespace
 from suricata_runs import engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(hyperward.__file__).parents[1])}
+"""Whichever hyperward the tests import, the commands run the same."""
 HYPERWARD = (sys.executable, "-c", "from hyperward.cli.main import main; main()")
 READY_SECONDS = 60.0
 
@@ -53,6 +57,7 @@ class Node:
             text=True,
             timeout=READY_SECONDS,
             check=False,
+            env=ENVIRONMENT,
         )
         assert done.returncode == code, f"{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
@@ -78,7 +83,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
         command = [*HYPERWARD, "svm", "run", "--config", str(tmp_path / "svm.yaml")]
         with (
             (tmp_path / "log").open("w") as log,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as daemon,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=ENVIRONMENT) as daemon,
         ):
             assert daemon.stdout is not None
             try:

@@ -12,6 +12,7 @@ from hyperward.cli.blocked import app as blocked_app
 from hyperward.cli.events import events
 from hyperward.cli.explain import explain
 from hyperward.cli.lab import app as lab_app
+from hyperward.cli.policy import app as policy_app
 from hyperward.cli.svm import app as svm_app
 from hyperward.cli.svm import status
 from hyperward.cli.vm import app as vm_app
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(svm_app, name="svm")
 app.add_typer(vm_app, name="vm")
+app.add_typer(policy_app, name="policy")
 app.add_typer(blocked_app, name="blocked")
 app.add_typer(lab_app, name="lab")
 app.command()(status)

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from hyperward.policy.models import Policy, PolicyFile
+from hyperward.policy.inherit import inherit
+from hyperward.policy.models import Assignment, Policy, PolicyFile
+from hyperward.policy.tree import Tree
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -41,20 +43,24 @@ def policy_errors(file: PolicyFile) -> Iterator[Finding]:
 
 
 def policy_warnings(file: PolicyFile) -> Iterator[Finding]:
-    """Yield what is odd in a file of policies but usable."""
+    """Yield what is odd in a file of policies but usable; the file has no errors."""
+    tree = Tree(file.policies)
     for index, policy in enumerate(file.policies):
-        yield from _warnings_of(policy, ("policies", index))
+        effective = inherit(tree.chain(policy)).policy
+        yield from _warnings_of(policy, effective, ("policies", index), is_parent=policy.name in tree.parents)
 
 
-def _warnings_of(policy: Policy, at: KeyPath) -> Iterator[Finding]:
-    ips = policy.intrusion_prevention
+def _warnings_of(policy: Policy, effective: Policy, at: KeyPath, *, is_parent: bool) -> Iterator[Finding]:
+    ips = effective.intrusion_prevention
     if ips.enabled and not ips.network_attacks.enabled and not ips.suspicious_activity.enabled:
         yield Finding(
             (*at, "intrusion_prevention"),
             "Intrusion Prevention is on but both of its features are off, so nothing is inspected",
             "enable network_attacks or suspicious_activity",
         )
-    if not policy.assign.names and not policy.assign.ids:
+    if not policy.assign and not is_parent:
         yield Finding(
-            (*at, "assign"), f"the policy '{policy.name}' is assigned to no VM", "add assign.names or assign.ids"
+            (*at, "assign"),
+            f"the policy '{policy.name}' is assigned to no VM",
+            f"add one of {', '.join(f'assign.{name}' for name in Assignment.model_fields)}",
         )

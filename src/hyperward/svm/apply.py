@@ -54,6 +54,7 @@ class Outcome:
         removed: interface indexes taken out.
         failed: interfaces left as they were, and why.
         missing: interfaces that a policy covers and that do not exist now.
+        deferred: the engine is down and gets its part when it runs again.
         problems: rules that could not be used, by the digest of a rule set that is in force for the first time.
     """
 
@@ -61,6 +62,7 @@ class Outcome:
     removed: list[int] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    deferred: bool = False
     problems: dict[str, RuleSetInfo] = field(default_factory=dict)
 
 
@@ -116,6 +118,7 @@ class Applier:
         desired = self._desire(wishes, compiled)
         applied = await self._engine.apply(desired)
         self._desired = desired
+        outcome.deferred = applied.deferred
         # In a thread: events are read and connections reset while a thousand ports change.
         await asyncio.to_thread(self._steer, wishes, applied, outcome)
         present = {wish.ifindex for wish in wishes if wish.ifindex is not None}

@@ -34,7 +34,8 @@ from hyperward.steering.layout import Direction
 from hyperward.steering.pairs import attach_pairs, ensure_pairs
 from hyperward.steering.ports import KernelPorts
 from hyperward.steering.program import object_bytes, open_program
-from hyperward.svm.apply import Applier
+from hyperward.svm.apply import Applier, Outcome
+from hyperward.svm.change import PolicyChanges
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.control import ControlServer
 from hyperward.svm.engine_settings import engine_settings
@@ -146,6 +147,7 @@ class Daemon:
             applier=self._applier,
             failures=self._failures,
         )
+        self._changes = PolicyChanges(config.policy_file, self._wanted, self._apply, self._log)
         control = ControlServer(
             config.run_dir / "svm.sock",
             {
@@ -153,6 +155,8 @@ class Daemon:
                 "vms": self._status.vms,
                 "blocked": self._blocked,
                 "unblock": self._unblock,
+                "policies": self._changes.policies,
+                "apply": self._changes.apply,
             },
         )
         await control.start()
@@ -174,11 +178,11 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._wanted.look_again)
         self._log.write(Kind.SVM_STARTED, "the daemon starts")
         for warning in self._wanted.warnings:
             log.warning("configuration", message=str(warning))
-        await self._apply()
+        await self._changes.again()
         await self._until_answering()
         self._ports.gate(is_open=self._engine.pid is not None)
         ready()
@@ -225,7 +229,7 @@ class Daemon:
         rules = self._rule_sets.version()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if self._wanted.changed():
+            if not self._changes.busy and self._wanted.changed():
                 self._reload()
             version = self._rule_sets.version()
             if version != rules:
@@ -237,7 +241,7 @@ class Daemon:
             await self._until_something_changes()
             self._dirty.clear()
             try:
-                await self._apply()
+                await self._changes.again()
             except (HyperwardError, OSError) as error:
                 text = error.line() if isinstance(error, HyperwardError) else str(error)
                 self._log.write(
@@ -256,7 +260,7 @@ class Daemon:
         except TimeoutError:
             return
 
-    async def _apply(self) -> None:
+    async def _apply(self) -> Outcome:
         found = segments()
         self._responder.learn(found, never_block_set(ip_network(text) for text in self._config.never_block))
         indexes = {name: segment.index for name, segment in found.items()}
@@ -282,6 +286,7 @@ class Daemon:
                 severity=Severity.FUNCTIONAL_FAILURE,
                 feature=Feature.POLICY,
             )
+        return outcome
 
     def _notice(self, notice: EngineNotice) -> None:
         if notice.kind in {NoticeKind.CRASHED, NoticeKind.HUNG, NoticeKind.STOPPED}:

@@ -407,11 +407,11 @@ static __always_inline void find_row(struct port *port, struct packet *p, __u8 o
 	w->known = p->known;
 	w->opened = opened;
 	w->action = NOTHING_YET;
-	if (p->fragment) {
-		/* All fragments of a packet go one way, and only the first has ports. */
+	/* All fragments of a packet go one way, and only the first has ports. */
+	if (p->fragment)
 		w->known &= ~KNOWN_PORTS;
+	if (p->fragment || !(p->known & KNOWN_PROTOCOL))
 		w->opened = 0;
-	}
 	if (!meet(w, e))
 		bpf_loop(MAX_CANDIDATES, next_row, w, 0);
 	if (!w->certain && w->action != EXCLUSION_DEFAULT) {
@@ -579,6 +579,8 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 		count(c, d, BLOCKED_SOURCE, 1);
 		return TC_ACT_SHOT;
 	}
+	if (is_blocked)
+		account(skb, d, &p, now);
 	if (exclusion == EXCLUSION_DO_NOT_SCAN) {
 		count(c, d, NOT_SCANNED, 1);
 		return TC_ACT_UNSPEC;

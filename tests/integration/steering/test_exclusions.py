@@ -166,13 +166,10 @@ def random_packet(dice: random.Random) -> tuple[bytes, Way, Traffic]:
         kind = "whole"
     if kind == "hidden" and remote.version == 4:
         kind = "whole"
+    # who began is known by a SYN, or where there is none by the first packet; never from a part of a packet
+    begins = kind != "short" and flags == 0x02 if protocol == 6 else True
     opened = Direction.OUTBOUND if way is Way.FROM_VM else Direction.INBOUND
-    if protocol == 6 and (flags != 0x02 or kind in {"short", "later", "hidden"}):
-        opened_known = None
-    else:
-        opened_known = opened
-    if kind in {"first", "later"}:
-        opened_known = None
+    opened_known = opened if begins and kind in {"whole", "short"} else None
     ports = kind == "whole" and protocol in {6, 17, 132}
     built = packet(
         remote,

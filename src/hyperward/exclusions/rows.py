@@ -8,7 +8,7 @@ of one.
 import hashlib
 import re
 from enum import StrEnum
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -47,6 +47,10 @@ class Direction(StrEnum):
     OUTBOUND = "outbound"
     """The VM."""
     ANY = "any"
+
+
+ExcludedDirection: TypeAlias = Literal[Direction.INBOUND, Direction.OUTBOUND]
+"""What a policy can exclude as a whole."""
 
 
 def _vlan(value: object) -> object:

@@ -8,21 +8,23 @@ fails for one VM leaves that VM as it was and the others go on.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
 
 from hyperward.errors import HyperwardError
+from hyperward.exclusions.scope import needs_observing
 from hyperward.ips.engine.apply import Applied
 from hyperward.ips.engine.plan import Registered
 from hyperward.ips.engine.tenants import Desired, Tenant
 from hyperward.policy.fields import FailureAction, Mode
 from hyperward.policy.networks import ANY, NetworkSet
-from hyperward.policy.resolve import IpsSettings
+from hyperward.policy.resolve import IpsSettings, Variant
 from hyperward.steering.layout import Mode as SteeringMode
 from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.desired import DesiredPort
+from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
 from hyperward.svm.lanes import Lane, LaneEntry, PortKey
 from hyperward.svm.rulesets import RuleSet, RuleSetSource
 from hyperward.svm.state import State
@@ -61,7 +63,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A present port with its lane and the tenant that it shall have."""
+    """A present port with its lanes and the tenants that they shall have.
+
+    `watched` is the observe lane, for packets that an exclusion says `do_not_block` of; None where no row does and none
+    did before.
+    """
 
     port: DesiredPort
     ips: IpsSettings
@@ -69,16 +75,21 @@ class _Wish:
     segment: int
     lane: LaneEntry
     tenant: int | None
+    watched: LaneEntry | None
+    watched_tenant: int | None
 
 
 class Applier:
     """Holds what was applied last, and applies what comes next. Calls must not overlap."""
 
-    def __init__(self, *, ports: PortTable, engine: Engine, rule_sets: RuleSetSource, state: State) -> None:
+    def __init__(
+        self, *, ports: PortTable, engine: Engine, rule_sets: RuleSetSource, state: State, exclusions: ExclusionSets
+    ) -> None:
         self._ports = ports
         self._engine = engine
         self._rule_sets = rule_sets
         self._state = state
+        self._exclusions = exclusions
         self._desired = Desired()
         self.ports_by_vid: dict[int, DesiredPort] = {}
         """The port behind a VLAN id as it was applied last."""
@@ -103,8 +114,9 @@ class Applier:
         """
         outcome = Outcome()
         present = self._present(wanted, links, outcome)
-        compiled = await self._compile({ips for _, ips in present}, present, outcome)
-        wishes = self._wish(present, links, segments, compiled)
+        watched = self._watched(present, links)
+        compiled = await self._compile(present, watched, outcome)
+        wishes = self._wish(present, links, segments, compiled, watched)
         self._state.save()
         desired = self._desire(wishes, compiled)
         applied = await self._engine.apply(desired)
@@ -117,7 +129,13 @@ class Applier:
         self.ports_by_id.clear()
         self.ports_by_id |= {settings.port_id: settings for settings in self._ports.registered().values()}
         self.ports_by_vid |= {wish.lane.vid: wish.port for wish in wishes}
+        self.ports_by_vid |= {wish.watched.vid: wish.port for wish in wishes if wish.watched}
         self.versions_by_vid |= {w.lane.vid: compiled[w.ips].info.digest for w in wishes if w.ips in compiled}
+        self.versions_by_vid |= {
+            w.watched.vid: compiled[_observed(w.ips)].info.digest
+            for w in wishes
+            if w.watched and _observed(w.ips) in compiled
+        }
         self._state.save()
         return outcome
 
@@ -134,16 +152,32 @@ class Applier:
                 outcome.missing.append(port.interface)
         return present
 
+    def _watched(self, present: list[tuple[DesiredPort, IpsSettings]], links: Mapping[str, int]) -> set[str]:
+        """Return the interfaces whose ports need an observe lane, or use one until this change is done."""
+        registered = self._ports.registered()
+        using = {ifindex for ifindex, settings in registered.items() if settings.observe_vid}
+        return {
+            port.interface
+            for port, _ in present
+            if port.mode is not Mode.MONITORING
+            and (needs_observing(port.exclusions) or links[port.interface] in using)
+        }
+
     async def _compile(
-        self, needed: set[IpsSettings], present: list[tuple[DesiredPort, IpsSettings]], outcome: Outcome
+        self, present: list[tuple[DesiredPort, IpsSettings]], watched: set[str], outcome: Outcome
     ) -> dict[IpsSettings, RuleSet]:
         compiled: dict[IpsSettings, RuleSet] = {}
-        for ips in needed:
+        users: dict[IpsSettings, list[str]] = {}
+        for port, ips in present:
+            users.setdefault(ips, []).append(port.interface)
+            if port.interface in watched:
+                users.setdefault(_observed(ips), []).append(port.interface)
+        for ips, interfaces in users.items():
             try:
                 compiled[ips] = await self._rule_sets.get(ips)
             except HyperwardError as error:
                 log.error("rule_set_failed", reason=error.line())
-                outcome.failed |= {port.interface: error.line() for port, wish in present if wish == ips}
+                outcome.failed |= dict.fromkeys(interfaces, error.line())
         return compiled
 
     def _wish(
@@ -152,34 +186,62 @@ class Applier:
         links: Mapping[str, int],
         segments: Mapping[str, int],
         compiled: Mapping[IpsSettings, RuleSet],
+        watched: set[str],
     ) -> list[_Wish]:
         users: dict[str, set[str]] = {}
         for port, ips in present:
             if ips in compiled:
                 users.setdefault(settings_key(ips), set()).add(port.interface)
-        kept = self._kept_by_failures([port for port, ips in present if ips not in compiled])
+            if port.interface in watched and _observed(ips) in compiled:
+                users.setdefault(settings_key(_observed(ips)), set()).add(f"{port.interface}/{Lane.OBSERVE}")
+        kept = self._kept_by_failures(
+            [(port, lane_of(port)) for port, ips in present if ips not in compiled]
+            + [(p, Lane.OBSERVE) for p, ips in present if p.interface in watched and _observed(ips) not in compiled]
+        )
         tenants = assign(self._state.tenants, {k: frozenset(v) for k, v in users.items()} | kept)
         self._state.tenants = tenants
         now = time.time()
         wishes = []
         for port, ips in present:
             lane = self._state.ledger.take(_key(port), lane_of(port), vm_name=port.vm, now=now, wanted_id=port.port_id)
-            entry = tenants.get(settings_key(ips)) if ips in compiled else None
-            tenant = entry.id if entry else self._desired.mappings.get(lane.vid)
-            wishes.append(_Wish(port, ips, links[port.interface], segments.get(port.interface, 0), lane, tenant))
+            other = None
+            if port.interface in watched:
+                other = self._state.ledger.take(_key(port), Lane.OBSERVE, vm_name=port.vm, now=now)
+            wishes.append(
+                _Wish(
+                    port,
+                    ips,
+                    links[port.interface],
+                    segments.get(port.interface, 0),
+                    lane,
+                    self._tenant_of(ips, lane, compiled),
+                    other,
+                    self._tenant_of(_observed(ips), other, compiled) if other else None,
+                )
+            )
         return wishes
 
-    def _kept_by_failures(self, failed: list[DesiredPort]) -> dict[str, frozenset[str]]:
+    def _tenant_of(self, ips: IpsSettings, lane: LaneEntry, compiled: Mapping[IpsSettings, RuleSet]) -> int | None:
+        """Return the tenant of a lane: for the settings wanted, or the one that it has where those have no rule set."""
+        entry = self._state.tenants.get(settings_key(ips)) if ips in compiled else None
+        return entry.id if entry else self._desired.mappings.get(lane.vid)
+
+    def _kept_by_failures(self, failed: list[tuple[DesiredPort, Lane]]) -> dict[str, frozenset[str]]:
         """Return the entries whose tenants must stay because a port keeps its old rules."""
         kept_ids = set()
-        for port in failed:
-            lane = self._state.ledger.lanes_of(_key(port)).get(lane_of(port))
+        for port, which in failed:
+            lane = self._state.ledger.lanes_of(_key(port)).get(which)
             if lane is not None:
                 kept_ids.add(self._desired.mappings.get(lane.vid))
         return {key: entry.users for key, entry in self._state.tenants.items() if entry.id in kept_ids}
 
     def _desire(self, wishes: list[_Wish], compiled: Mapping[IpsSettings, RuleSet]) -> Desired:
         mappings = {wish.lane.vid: wish.tenant for wish in wishes if wish.tenant is not None}
+        mappings |= {
+            wish.watched.vid: wish.watched_tenant
+            for wish in wishes
+            if wish.watched is not None and wish.watched_tenant is not None
+        }
         tenants = {
             number: self._desired.tenants[number] for number in mappings.values() if number in self._desired.tenants
         }
@@ -191,6 +253,7 @@ class Applier:
     def _steer(self, wishes: list[_Wish], applied: Applied, outcome: Outcome) -> None:
         registered = self._ports.registered()
         held = self._engine.registered.mappings
+        prepared = self._exclusions.prepare({wish.port.interface: wish.port.exclusions for wish in wishes})
         for wish in wishes:
             name = wish.port.interface
             if not applied.deferred and held.get(wish.lane.vid) != wish.tenant:
@@ -198,7 +261,13 @@ class Applier:
                 outcome.failed.setdefault(name, reasons[0] if reasons else "the engine refused its rule set")
             if name in outcome.failed and wish.ifindex not in registered:
                 continue
-            settings = port_settings(wish.port, wish.lane, wish.segment)
+            settings = port_settings(
+                wish.port, wish.lane, wish.segment, prepared.uses.get(name) or _use_of(registered.get(wish.ifindex))
+            )
+            if needs_observing(wish.port.exclusions) and wish.watched is not None:
+                # Without rules in the observe lane nothing would be reported: then the rules act.
+                ready = applied.deferred or held.get(wish.watched.vid) == wish.watched_tenant is not None
+                settings = replace(settings, observe_vid=wish.watched.vid if ready else 0)
             if name in outcome.failed and wish.lane.vid != registered[wish.ifindex].vid:
                 continue
             try:
@@ -207,6 +276,20 @@ class Applier:
                     outcome.put.append(name)
             except HyperwardError as error:
                 outcome.failed[name] = error.line()
+
+        # A port without its exclusions is inspected more, not less: it is registered all the same.
+        for name, error in prepared.failed.items():
+            outcome.failed.setdefault(name, error.line())
+        self._settle_exclusions(wishes)
+
+    def _settle_exclusions(self, wishes: list[_Wish]) -> None:
+        names = {wish.ifindex: wish.port.interface for wish in wishes}
+        try:
+            self._exclusions.settle(
+                {names.get(ifindex, str(ifindex)): s.exclusion_set for ifindex, s in self._ports.registered().items()}
+            )
+        except HyperwardError as error:
+            log.error("exclusions_not_cleaned", reason=error.line())
 
     def _remove(self, kept: set[int], outcome: Outcome) -> None:
         for ifindex in self._ports.registered().keys() - kept:
@@ -222,7 +305,7 @@ def lane_of(port: DesiredPort) -> Lane:
     return Lane.COPY if port.mode is Mode.MONITORING else Lane.ENFORCE
 
 
-def port_settings(port: DesiredPort, lane: LaneEntry, segment: int) -> PortSettings:
+def port_settings(port: DesiredPort, lane: LaneEntry, segment: int, exclusions: SetUse) -> PortSettings:
     """Return what the kernel is told about a port."""
     return PortSettings(
         port_id=lane.port_id,
@@ -231,7 +314,18 @@ def port_settings(port: DesiredPort, lane: LaneEntry, segment: int) -> PortSetti
         closed_down=port.failure.down is FailureAction.CLOSED,
         closed_busy=port.failure.busy is FailureAction.CLOSED,
         segment=segment,
+        exclusion_set=exclusions.number,
+        exclusion_version=exclusions.version,
     )
+
+
+def _use_of(settings: PortSettings | None) -> SetUse:
+    return SetUse(settings.exclusion_set, settings.exclusion_version) if settings else SetUse()
+
+
+def _observed(ips: IpsSettings) -> IpsSettings:
+    """Return the same rules, none of which acts."""
+    return replace(ips, variant=Variant.OBSERVE)
 
 
 def _key(port: DesiredPort) -> PortKey:

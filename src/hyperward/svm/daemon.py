@@ -38,6 +38,8 @@ from hyperward.svm.config import SvmConfig
 from hyperward.svm.control import ControlServer
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.eventlog import EventLog
+from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
+from hyperward.svm.exclusion_tables import ExclusionTables
 from hyperward.svm.failures import Failure, FailureWatch
 from hyperward.svm.first_start import StartedByFirstChange
 from hyperward.svm.instance import only_instance, require_root
@@ -107,11 +109,14 @@ class Daemon:
         nudge = FrameNudge(("hwg0", "hwn0"), mark=PROBE_MARK)
         self._engine = EngineSupervisor(settings, references, nudge=nudge, notify=self._notice)
         stack.push_async_callback(self._engine.detach)
+        in_use = [SetUse(port.exclusion_set, port.exclusion_version) for port in self._ports.registered().values()]
+        self._exclusions = ExclusionSets(ExclusionTables(program.maps), in_use)
         self._applier = Applier(
             ports=self._ports,
             engine=StartedByFirstChange(self._engine),
             rule_sets=self._rule_sets,
             state=self._state,
+            exclusions=self._exclusions,
         )
         views = LedgerViews(self._state.ledger, self._applier.ports_by_vid, self._applier.versions_by_vid)
         self._collector = EveCollector(settings, self._store, views, svm=config.name)

@@ -14,8 +14,9 @@ from hyperward.steering.layout import Mode as SteeringMode
 from hyperward.steering.stub import StubPorts
 from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.desired import DesiredPort
+from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
 from hyperward.svm.state import State
-from hyperward.svm.stub import StubEngine, StubRuleSets
+from hyperward.svm.stub import StubEngine, StubRuleSets, StubTables
 
 IPS = IpsSettings(
     network_attacks=Action.TERMINATE,
@@ -49,13 +50,21 @@ class Node:
 
     def __init__(self, folder: Path) -> None:
         self.ports, self.engine, self.rule_sets = StubPorts(), StubEngine(), StubRuleSets()
+        self.tables = StubTables()
         self.state_path = folder / "state.json"
         self.links = {f"tap{number}": 100 + number for number in range(1, 10)}
         self.begin()
 
     def begin(self) -> None:
         self.state = State(self.state_path)
-        self.applier = Applier(ports=self.ports, engine=self.engine, rule_sets=self.rule_sets, state=self.state)
+        in_use = [SetUse(port.exclusion_set, port.exclusion_version) for port in self.ports.ports.values()]
+        self.applier = Applier(
+            ports=self.ports,
+            engine=self.engine,
+            rule_sets=self.rule_sets,
+            state=self.state,
+            exclusions=ExclusionSets(self.tables, in_use),
+        )
 
     def apply(self, *wanted: DesiredPort) -> Outcome:
         return asyncio.run(self.applier.apply(wanted, self.links, dict.fromkeys(self.links, 1)))

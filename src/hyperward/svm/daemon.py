@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import structlog
 
@@ -38,6 +39,7 @@ from hyperward.svm.config import SvmConfig
 from hyperward.svm.control import ControlServer
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.eventlog import EventLog
+from hyperward.svm.exclusion_report import exclusion_report
 from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
 from hyperward.svm.exclusion_tables import ExclusionTables
 from hyperward.svm.failures import Failure, FailureWatch
@@ -147,6 +149,7 @@ class Daemon:
                 "vms": self._status.vms,
                 "blocked": self._blocked,
                 "unblock": self._unblock,
+                "exclusions": self._exclusion_rows,
             },
         )
         await control.start()
@@ -283,6 +286,9 @@ class Daemon:
         except ValueError:
             raise InputError("not an IP address", where=request.get("address", "")) from None
         return self._responder.unblock(address)
+
+    async def _exclusion_rows(self, _: Mapping[str, str]) -> list[dict[str, Any]]:
+        return exclusion_report(self._wanted.policies, self._exclusions, now=datetime.now(UTC))
 
     async def _housekeeping(self) -> None:
         settings = engine_settings(self._config)

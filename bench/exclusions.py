@@ -1,8 +1,8 @@
 """What exclusions cost: `python bench/exclusions.py [ROWS]`, as root, in a network namespace of its own.
 
-Prints the seconds of compiling ROWS (100,000) rows and of writing them to the kernel, the milliseconds of changing one row,
-and the nanoseconds of the steering program per packet by BPF_PROG_TEST_RUN with 10 and with ROWS rows: for packets of a known
-flow, and for packets whose decision is looked up each time (fragments, which are never kept with a flow).
+Prints the seconds of compiling ROWS (100,000) rows and of writing them to the kernel, the milliseconds of changing one
+row, and the nanoseconds of the steering program per packet by BPF_PROG_TEST_RUN with 10 and with ROWS rows: for packets
+of a known flow, and for packets whose decision is looked up each time (fragments, which are never kept with a flow).
 """
 
 import os
@@ -129,24 +129,29 @@ def main() -> None:
     many = rows(count)
     with program() as loaded:
         tables = ExclusionTables(loaded.maps)
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         image = Image()
         delta = image.update(many)
-        compiled = time.perf_counter()
+        compiled, busy = time.perf_counter(), time.process_time() - busy
         tables.apply(9, delta)
         written = time.perf_counter()
-        print(f"{count} rows: compiled in {compiled - start:.2f} s (limit {LIMIT_COMPILE_S}), {delta.size} map entries")
-        print(f"written to the kernel in {written - compiled:.2f} s")
+        print(f"{count} rows: compiled in {compiled - start:.2f} s (limit {LIMIT_COMPILE_S}), {busy:.2f} s of a CPU")
+        print(f"{delta.size} map entries written to the kernel in {written - compiled:.2f} s")
         for what, at in (("first", 0), ("middle", count // 2), ("last, a /8", count - 1)):
             found = []
             for turn in range(7):
                 changed = list(image.rows)
-                changed[at] = row(10_000_000 + turn) if at < count - 1 else many[-1].model_copy(update={"vlan": str(turn + 1)})
+                changed[at] = (
+                    row(10_000_000 + turn) if at < count - 1 else many[-1].model_copy(update={"vlan": str(turn + 1)})
+                )
                 begin = time.perf_counter()
                 delta = image.update(changed)
                 tables.apply(9, delta)
                 found.append((time.perf_counter() - begin) * 1000)
-            print(f"one row changed ({what}): {statistics.median(found):.1f} ms, {delta.size} map entries (limit {LIMIT_CHANGE_MS})")
+            print(
+                f"one row changed ({what}): {statistics.median(found):.1f} ms, {delta.size} map entries"
+                f" (limit {LIMIT_CHANGE_MS})"
+            )
         begin = time.perf_counter()
         tables.apply(9, image.update(()))
         print(f"set taken out in {time.perf_counter() - begin:.2f} s")

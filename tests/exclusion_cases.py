@@ -12,7 +12,14 @@ from hyperward.exclusions.rows import Direction, ExclusionAction, ExclusionRow
 from hyperward.steering.layout import PROTOCOL_ANY, Opener, VlanMatch
 from hyperward.steering.layout import ExclusionAction as Code
 
-HOSTS = [*(f"10.0.{a}.{b}" for a in (0, 1) for b in (0, 1, 6, 255)), "fd77::1", "fd77::2", "fd77:0:1::5", "0.0.0.1", "::1"]
+HOSTS = [
+    *(f"10.0.{a}.{b}" for a in (0, 1) for b in (0, 1, 6, 255)),
+    "fd77::1",
+    "fd77::2",
+    "fd77:0:1::5",
+    "0.0.0.1",
+    "::1",
+]
 PLACES = [
     "any",
     *HOSTS,
@@ -99,26 +106,23 @@ def _meets(row: Candidate, packet: Traffic) -> int:
     vlan = {VlanMatch.ANY: True, VlanMatch.NONE: not packet.vlan, VlanMatch.TAGGED: bool(packet.vlan)}
     if not vlan.get(VlanMatch(row.vlan_match), packet.vlan == row.vlan):
         return 0
-    certain = 2
-    if packet.protocol is None:
-        certain = 2 if row.protocol == PROTOCOL_ANY and not row.ports else 1
-    else:
-        if row.protocol not in {PROTOCOL_ANY, packet.protocol}:
-            return 0
-        if row.ports:
-            if packet.protocol not in {6, 17, 132}:
-                return 0
-            if packet.remote_port is None or packet.local_port is None:
-                certain = 1
-            elif not (
-                row.remote_from <= packet.remote_port <= row.remote_to
-                and row.local_from <= packet.local_port <= row.local_to
-            ):
-                return 0
+    answers = [_meets_protocol(row, packet)]
     if row.opened != Opener.BY_ANY:
-        if packet.opened is None:
-            certain = 1
-        elif row.opened != (Opener.BY_VM if packet.opened is Direction.OUTBOUND else Opener.BY_REMOTE):
-            return 0
-    return certain
+        opener = Opener.BY_VM if packet.opened is Direction.OUTBOUND else Opener.BY_REMOTE
+        answers.append(1 if packet.opened is None else 2 * (row.opened == opener))
+    return min(answers)
 
+
+def _meets_protocol(row: Candidate, packet: Traffic) -> int:
+    if packet.protocol is None:
+        return 2 if row.protocol == PROTOCOL_ANY and not row.ports else 1
+    if row.protocol not in {PROTOCOL_ANY, packet.protocol}:
+        return 0
+    if not row.ports:
+        return 2
+    if packet.protocol not in {6, 17, 132}:
+        return 0
+    if packet.remote_port is None or packet.local_port is None:
+        return 1
+    remote = row.remote_from <= packet.remote_port <= row.remote_to
+    return 2 * (remote and row.local_from <= packet.local_port <= row.local_to)

@@ -39,7 +39,7 @@ class Svm:
     home: Path
 
     def write(self, rows: list[dict[str, Any]], directions: tuple[str, ...] = ()) -> None:
-        """Replace the policy and wait until it is in force."""
+        """Replace the policy."""
         policy = {
             "name": "Lab",
             "assign": {"names": [VM]},
@@ -57,7 +57,7 @@ class Svm:
         """Begin without exclusions."""
         self.write([])
         for family in (4, 6):
-            assert self.becomes(False, OUT, family)
+            assert self.cuts(OUT, family)
 
     def attack(self, client: str, family: int, server: str = VM) -> Outcome:
         direction = Direction.IN if server == VM else Direction.OUT
@@ -68,9 +68,13 @@ class Svm:
     def passes(self, client: str, family: int, server: str = VM) -> bool:
         return self.attack(client, family, server).completed
 
-    def becomes(self, wanted: bool, client: str, family: int, server: str = VM) -> bool:  # noqa: FBT001 - reads well
-        """Attack until it passes, or is cut, as wanted: a change of the policy takes a moment."""
-        return wait_until(lambda: self.passes(client, family, server) is wanted, 30.0)
+    def lets(self, client: str, family: int, server: str = VM) -> bool:
+        """Attack until it passes: a change of the policy takes a moment."""
+        return wait_until(lambda: self.passes(client, family, server), 30.0)
+
+    def cuts(self, client: str, family: int, server: str = VM) -> bool:
+        """Attack until it is cut."""
+        return wait_until(lambda: not self.passes(client, family, server), 30.0)
 
     def detections(self, since: datetime) -> list[Event]:
         with EventReader(self.home / "state" / "events.db") as reader:
@@ -139,8 +143,8 @@ def test_excluded_attackers_get_through_and_others_do_not(svm: Svm) -> None:
             {"address": outside.address(6), "action": "do_not_block"},
         ]
     )
-    assert svm.becomes(True, OUT, 4)
-    assert svm.becomes(True, OUT, 6)
+    assert svm.lets(OUT, 4)
+    assert svm.lets(OUT, 6)
     began = datetime.now(UTC)
     assert svm.passes(OUT, 4)
     assert svm.passes(OUT, 6)
@@ -171,7 +175,7 @@ def test_rows_change_live_in_both_directions(svm: Svm) -> None:
     outside = svm.lab.plan.node(OUT)
     svm.clear()
     svm.write([{"address": "10.77.0.0/24", "action": "do_not_scan", "vms": [VM]}])
-    assert svm.becomes(True, OTHER, 4)
+    assert svm.lets(OTHER, 4)
     assert svm.passes(OUT, 4)
     svm.write(
         [
@@ -179,21 +183,21 @@ def test_rows_change_live_in_both_directions(svm: Svm) -> None:
             {"address": "10.77.0.0/24", "action": "do_not_scan", "vms": [VM]},
         ]
     )
-    assert svm.becomes(False, OUT, 4)
+    assert svm.cuts(OUT, 4)
     assert svm.passes(OTHER, 4)
     svm.write([{"address": "10.77.0.0/24", "action": "do_not_scan", "local_port": "443"}])
-    assert svm.becomes(False, OTHER, 4)
+    assert svm.cuts(OTHER, 4)
     svm.write([{"address": "any", "action": "do_not_scan", "protocol": "tcp", "local_port": "80"}])
-    assert svm.becomes(True, OUT, 6)
+    assert svm.lets(OUT, 6)
 
 
 def test_excluded_direction_is_that_of_the_connection(svm: Svm) -> None:
     svm.clear()
     svm.write([], ("inbound",))
-    assert svm.becomes(True, OUT, 4)
-    assert svm.becomes(False, VM, 4, OUT)
+    assert svm.lets(OUT, 4)
+    assert svm.cuts(VM, 4, OUT)
     svm.write([{"address": svm.lab.plan.node(OTHER).address(4), "action": "default"}], ("inbound",))
-    assert svm.becomes(False, OTHER, 4)
+    assert svm.cuts(OTHER, 4)
     assert svm.passes(OUT, 4)
 
 
@@ -201,6 +205,6 @@ def test_row_ends_by_itself(svm: Svm) -> None:
     svm.clear()
     ends = (datetime.now(UTC) + timedelta(seconds=12)).strftime("%Y-%m-%dT%H:%M:%SZ")
     svm.write([{"address": "any", "action": "do_not_scan", "expires": ends}])
-    assert svm.becomes(True, OUT, 4)
-    assert svm.becomes(False, OUT, 4)
+    assert svm.lets(OUT, 4)
+    assert svm.cuts(OUT, 4)
     assert [row["expired"] for row in svm.rows()] == [True]

@@ -25,7 +25,7 @@ _OPENERS: Final = {
     Direction.ANY: int(Opener.BY_ANY),
 }
 _VLANS: Final = {"any": int(VlanMatch.ANY), "none": int(VlanMatch.NONE), "tagged": int(VlanMatch.TAGGED)}
-_EVERYWHERE: Final = {4: (prefix(0, 0),), 6: (prefix(0, 0),)}
+_EVERYWHERE: Final[dict[int, tuple[Prefix, ...]]] = {4: (prefix(0, 0),), 6: (prefix(0, 0),)}
 
 
 class Candidate(NamedTuple):

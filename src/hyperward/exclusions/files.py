@@ -1,7 +1,7 @@
 """Rows in files: YAML with the names of the policy, and CSV with one row a line.
 
-Both say the same and can be read back. In CSV a cell with several VMs or groups has semicolons between them. A cell that
-a spreadsheet would take for a formula is written with an apostrophe before it, which reading takes off again.
+Both say the same and can be read back. In CSV a cell with several VMs or groups has semicolons between them. A cell
+that a spreadsheet would take for a formula is written with an apostrophe before it, which reading takes off again.
 """
 
 import csv
@@ -85,7 +85,7 @@ def parse_csv(text: str, name: str) -> tuple[ExclusionRow, ...]:
                 problems.append(Problem(name, lines.line_num, 1, f"row {number}", what, "quote cells with commas"))
                 rows.append(_PLACEHOLDER)
             else:
-                rows.append(_row(header, cells, name, lines.line_num, number, problems))
+                rows.append(_row(header, cells, problems, name=name, line=lines.line_num, number=number))
             if len(problems) >= MAX_PROBLEMS:
                 break
     except csv.Error as error:
@@ -129,7 +129,7 @@ def _check_header(header: Sequence[str], name: str) -> None:
 
 
 def _row(
-    header: Sequence[str], cells: Sequence[str], name: str, line: int, number: int, problems: list[Problem]
+    header: Sequence[str], cells: Sequence[str], problems: list[Problem], *, name: str, line: int, number: int
 ) -> ExclusionRow:
     given: dict[str, object] = {}
     for key, cell in zip(header, cells, strict=True):

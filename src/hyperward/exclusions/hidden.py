@@ -26,7 +26,8 @@ def hidden_rows(rows: Sequence[ExclusionRow]) -> Iterator[Hidden]:
 
     Found are rows whose addresses are all covered by rows above, each of which matches whatever the hidden row could
     match there. Not found are rows that only several rows with different conditions hide together (VLAN `none` and
-    `tagged` above `any`). A row for some VMs, or one that expires, hides only rows of the same VMs that expire no later.
+    `tagged` above `any`). A row for some VMs, or one that expires, hides only rows of the same VMs that expire no
+    later.
     """
     yield from _Search(rows).found()
 
@@ -54,9 +55,7 @@ class _Search:
         for place, rule in enumerate(self._rules):
             if self._steps > MAX_STEPS:
                 return
-            hiders = [
-                self._hider(place, key, version) for version, keys in rule.prefixes.items() for key in keys
-            ]
+            hiders = [self._hider(place, key, version) for version, keys in rule.prefixes.items() for key in keys]
             if all(hider is not None for hider in hiders):
                 yield Hidden(place, min(hider for hider in hiders if hider is not None))
 
@@ -93,7 +92,7 @@ class _Search:
     def _hides(self, above: int, place: int) -> bool:
         upper, lower = self._rows[above], self._rows[place]
         scope = (upper.vms, upper.groups)
-        if scope != ((), ()) and scope != (lower.vms, lower.groups):
+        if scope not in {((), ()), (lower.vms, lower.groups)}:
             return False
         if upper.expires is not None and (lower.expires is None or lower.expires > upper.expires):
             return False

@@ -96,8 +96,10 @@ def _protocol(row: ExclusionRow, traffic: Traffic) -> Meets:
         return Meets.MAYBE
     if row.protocol is not None and traffic.protocol != protocol_number(row.protocol):
         return Meets.NO
-    if not ports:
-        return Meets.YES
+    return _of_ports(row, traffic) if ports else Meets.YES
+
+
+def _of_ports(row: ExclusionRow, traffic: Traffic) -> Meets:
     if traffic.protocol not in WITH_PORTS:
         return Meets.NO
     if traffic.remote_port is None or traffic.local_port is None:

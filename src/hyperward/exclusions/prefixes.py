@@ -72,9 +72,8 @@ def check_address(value: str) -> str:
         raise ValueError(f"the range {value} begins as IPv{first.version} and ends as IPv{last.version}")
     if int(first) > int(last):
         raise ValueError(f"the range is upside down; write {last}-{first}")
-    if isinstance(first, ipaddress.IPv6Address) and isinstance(last, ipaddress.IPv6Address):
-        if first in _MAPPED or last in _MAPPED:
-            raise ValueError(f"the range {value} has IPv4 addresses written as IPv6; write them as IPv4")
+    if first in _MAPPED or last in _MAPPED:
+        raise ValueError(f"the range {value} has IPv4 addresses written as IPv6; write them as IPv4")
     return str(first) if first == last else f"{first}-{last}"
 
 

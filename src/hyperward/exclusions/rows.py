@@ -62,7 +62,7 @@ def _vlan(value: object) -> object:
             raise ValueError("not a VLAN; write any, none, tagged, or an id from 1 to 4094")
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("not a VLAN; write any, none, tagged, or an id from 1 to 4094")
+        raise ValueError("not a VLAN; write any, none, tagged, or an id from 1 to 4094")  # noqa: TRY004 - pydantic's
     if not 1 <= value <= MAX_VLAN:
         raise ValueError(f"no VLAN has the id {value}; write any, none, tagged, or an id from 1 to 4094")
     return str(value)
@@ -118,9 +118,9 @@ class ExclusionRow(Settings):
 
     @model_validator(mode="after")
     def _ports_need_a_protocol_with_ports(self) -> "ExclusionRow":
-        if self.protocol is not None and (self.remote_port or self.local_port):
-            if protocol_number(self.protocol) not in WITH_PORTS:
-                raise ValueError(f"{self.protocol} has no ports; remove the port, or name tcp, udp or sctp")
+        portless = self.protocol is not None and protocol_number(self.protocol) not in WITH_PORTS
+        if portless and (self.remote_port or self.local_port):
+            raise ValueError(f"{self.protocol} has no ports; remove the port, or name tcp, udp or sctp")
         return self
 
 

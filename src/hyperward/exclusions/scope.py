@@ -16,9 +16,7 @@ class ScopedRows:
         now: rows that expired by then do not hold; with a time zone.
     """
 
-    def __init__(
-        self, rows: Iterable[ExclusionRow], directions: Iterable[Direction] = (), *, now: datetime
-    ) -> None:
+    def __init__(self, rows: Iterable[ExclusionRow], directions: Iterable[Direction] = (), *, now: datetime) -> None:
         live = [row for row in rows if row.expires is None or row.expires > now]
         self._rows = (*live, *direction_rows(frozenset(directions)))
         self._scoped = {

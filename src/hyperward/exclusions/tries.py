@@ -49,7 +49,7 @@ class Trie:
         """Take over all rows at once, in place of those before."""
         self._own = {key: tuple(ranks) for key, ranks in own.items()}
         self._keys = sorted(self._own)
-        self._met = dict(self._sweep(0, len(self._keys), NOWHERE, {}))
+        self._met = dict(self._sweep(0, len(self._keys), NOWHERE, frozenset()))
 
     def parent(self, key: Prefix) -> Prefix | None:
         """Return the longest prefix that holds this one."""
@@ -114,8 +114,7 @@ class Trie:
         first, last = bisect_left(self._keys, key), bisect_left(self._keys, end(key, self._version))
         if key not in self._own:
             change.met.setdefault(key, self._met.pop(key, None))
-        known = {own: None for own in change.own}
-        skip = _Unchanged(self._met, self._decides, change.lowest, known)
+        skip = _Unchanged(self._met, self._decides, change)
         for inner, met in self._sweep(first, last, NOWHERE if above is None else self._met[above], skip):
             before = self._met.get(inner)
             if before != met:
@@ -151,19 +150,17 @@ class Change:
 class _Unchanged:
     """The prefixes where a row above the changed ones decides: nothing changes there, nor inside them."""
 
-    def __init__(
-        self, met: Mapping[Prefix, Ranks], decides: Callable[[Rank], bool], lowest: Rank, touched: Mapping[Prefix, None]
-    ) -> None:
-        self._met, self._decides, self._lowest, self._touched = met, decides, lowest, touched
+    def __init__(self, met: Mapping[Prefix, Ranks], decides: Callable[[Rank], bool], change: Change) -> None:
+        self._met, self._decides, self._lowest, self._touched = met, decides, change.lowest, change.own
 
     def __contains__(self, key: object) -> bool:
         if key in self._touched:
             return False
-        met = self._met.get(key)  # type: ignore[call-overload]
-        return bool(met) and met[-1] < self._lowest and self._decides(met[-1])
+        met = self._met.get(key) if isinstance(key, int) else None
+        return met is not None and met[-1] < self._lowest and self._decides(met[-1])
 
 
-_Skip: TypeAlias = _Unchanged | Mapping[Prefix, None]
+_Skip: TypeAlias = _Unchanged | frozenset[Prefix]
 
 
 def _cut(around: Ranks, own: Ranks, decides: Callable[[Rank], bool]) -> Ranks:

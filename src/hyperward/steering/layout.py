@@ -270,11 +270,11 @@ class ExclusionNode(_Record):
 
 @dataclass(frozen=True, slots=True)
 class ExclusionHits(_Record):
-    """`struct exclusion_hits`, summed over the CPUs; bytes are frame lengths before segmentation."""
+    """`struct exclusion_hits`, summed over the CPUs; octets are frame lengths before segmentation."""
 
     FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ")
     packets: int = 0
-    bytes: int = 0
+    octets: int = 0
 
     @classmethod
     def sum_of(cls, raw: bytes) -> Self:

@@ -159,8 +159,7 @@ class Applier:
         return {
             port.interface
             for port, _ in present
-            if port.mode is not Mode.MONITORING
-            and (needs_observing(port.exclusions) or links[port.interface] in using)
+            if port.mode is not Mode.MONITORING and (needs_observing(port.exclusions) or links[port.interface] in using)
         }
 
     async def _compile(
@@ -257,7 +256,7 @@ class Applier:
         for wish in wishes:
             name = wish.port.interface
             if not applied.deferred and held.get(wish.lane.vid) != wish.tenant:
-                reasons = [refused.text for refused in applied.refused if refused.step.tenant == wish.tenant]
+                reasons = [one.text for one in applied.refused if one.step.tenant == wish.tenant]
                 outcome.failed.setdefault(name, reasons[0] if reasons else "the engine refused its rule set")
             if name in outcome.failed and wish.ifindex not in registered:
                 continue
@@ -278,8 +277,8 @@ class Applier:
                 outcome.failed[name] = error.line()
 
         # A port without its exclusions is inspected more, not less: it is registered all the same.
-        for name, error in prepared.failed.items():
-            outcome.failed.setdefault(name, error.line())
+        for name, refused in prepared.failed.items():
+            outcome.failed.setdefault(name, refused.line())
         self._settle_exclusions(wishes)
 
     def _settle_exclusions(self, wishes: list[_Wish]) -> None:

@@ -25,7 +25,7 @@ def exclusion_report(policies: Iterable[Policy], sets: ExclusionSets, *, now: da
             **row.model_dump(mode="json", exclude_defaults=True),
             "expired": row.expires is not None and row.expires <= now,
             "packets": hits.packets,
-            "bytes": hits.bytes,
+            "bytes": hits.octets,
         }
         for policy in policies
         for number, (row, hits) in enumerate(sets.hits(policy.exclusions), 1)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from exclusion_cases import rows
 from hyperward.exclusions.image import Image
 from hyperward.exclusions.match import Traffic, first_match
-from hyperward.exclusions.prefixes import end
 from hyperward.exclusions.rows import Direction, ExclusionAction, ExclusionRow, row_id
 from hyperward.steering.layout import (
     MARK_TAG,
@@ -34,11 +33,11 @@ pytestmark = pytest.mark.root
 
 LO, ENFORCE, OBSERVE = 1, 14, 15
 UNSPEC, SHOT, REDIRECT = 0xFFFFFFFF, 2, 7
-REMOTES = [
+REMOTES: list[IPv4Address | IPv6Address] = [
     *(IPv4Address(text) for text in ("10.0.0.0", "10.0.0.1", "10.0.0.6", "10.0.1.3", "10.0.1.6", "0.0.0.1", "9.9.9.9")),
     *(IPv6Address(text) for text in ("fd77::1", "fd77::2", "fd77:0:1::5", "::1", "::ffff:10.0.0.1", "fd78::1")),
 ]
-VM = {4: IPv4Address("10.77.0.1"), 6: IPv6Address("fd77:77::1")}
+VM: dict[int, IPv4Address | IPv6Address] = {4: IPv4Address("10.77.0.1"), 6: IPv6Address("fd77:77::1")}
 EXTENSION = bytes([0, 0]) + b"\0" * 6
 
 
@@ -206,7 +205,7 @@ def random_packet(dice: random.Random) -> tuple[bytes, Way, Traffic]:
 @seed(3)
 def test_kernel_decides_as_the_first_match(node: Node, wanted: list[ExclusionRow], number: int) -> None:
     node.load(wanted)
-    dice = random.Random(number)
+    dice = random.Random(number)  # noqa: S311 - a test must be repeatable
     for _ in range(12):
         node.forget_flows()
         built, way, known = random_packet(dice)
@@ -232,7 +231,7 @@ def test_rows_changed_in_place_hold_for_running_flows(
     node: Node, stages: list[list[ExclusionRow]], number: int
 ) -> None:
     image = node.load([])
-    dice = random.Random(number)
+    dice = random.Random(number)  # noqa: S311 - a test must be repeatable
     node.forget_flows()
     running = [random_packet(dice) for _ in range(8)]
     running = [case for case in running if case[2].protocol != 6 or case[2].opened is None][:4]
@@ -362,7 +361,3 @@ def test_hits_are_counted_per_row_with_bytes(node: Node) -> None:
     }
     node.tables.forget_hits([row_id(wanted[1])])
     assert list(node.tables.hits()) == [row_id(wanted[1])]
-
-
-def test_longest_prefix_end_is_outside() -> None:
-    assert end(0xFFFFFFFF << 8 | 32, 4) == 1 << 40

@@ -56,7 +56,10 @@ HEAD = "address,vlan,action,reason\n"
         ("adress,action,reason\n", "x.csv:1:1: unknown column"),
         ("action,reason,action\n", "x.csv:1:3: the column action is there twice"),
         (HEAD + "10.0.0.1,any,default\n", "x.csv:2:1: row 1: has 3 cells"),
-        (HEAD + "10.0.0.1,any,default,ok\n10.0.0.9-10.0.0.1,any,default,x\n", "x.csv:3:1: row 2, address: the range is"),
+        (
+            HEAD + "10.0.0.1,any,default,ok\n10.0.0.9-10.0.0.1,any,default,x\n",
+            "x.csv:3:1: row 2, address: the range is",
+        ),
         (HEAD + "10.0.0.1/8,any,default,x\n", "x.csv:2:1: row 1, address: 10.0.0.1/8 has bits set"),
         (HEAD + "::ffff:10.0.0.1,any,default,x\n", "is IPv4 written as IPv6"),
         (HEAD + "::ffff:10.0.0.1-::ffff:10.0.0.9,any,default,x\n", "has IPv4 addresses written as IPv6"),

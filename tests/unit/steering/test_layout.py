@@ -147,7 +147,11 @@ def test_constants_are_those_of_the_header() -> None:
     assert dict(re.findall(r"(EXCLUSION_D\w+) = (\d+)", header)) == actions
     assert dict(re.findall(r"(VLAN_\w+) = (\d+)", header)) == {f"VLAN_{v.name}": str(v.value) for v in layout.VlanMatch}
     openers = {name: int(value) for name, value in re.findall(r"OPENED_(\w+) = (\d+)", header)}
-    assert openers == {"BY_VM": layout.Opener.BY_VM, "BY_REMOTE": layout.Opener.BY_REMOTE, "BY_ANY": layout.Opener.BY_ANY}
+    assert openers == {
+        "BY_VM": layout.Opener.BY_VM,
+        "BY_REMOTE": layout.Opener.BY_REMOTE,
+        "BY_ANY": layout.Opener.BY_ANY,
+    }
     flags = dict(re.findall(r"(PORT_\w+) = (\d+)", header))
     assert {f"PORT_{f.name}": str(f.value) for f in layout.PortFlag if f} == flags
 

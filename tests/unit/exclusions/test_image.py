@@ -83,7 +83,7 @@ class Kernel:
     def apply(self, delta: Delta) -> None:
         self.nodes |= delta.nodes
         for version, entries in self.entries.items():
-            entries |= delta.put[version]
+            entries.update(delta.put[version])
             for key in delta.gone[version]:
                 del entries[key]
         for number in delta.unused:

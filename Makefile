@@ -46,6 +46,7 @@ check: venv
 
 bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
+	@$(AS_ROOT) .venv/bin/python bench/exclusions.py
 
 lock:
 	@python3 -m venv build/lock && build/lock/bin/python -m pip install -q pip-tools

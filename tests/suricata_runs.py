@@ -34,8 +34,18 @@ def events_of_capture(rules: bytes, capture: Path, folder: Path) -> list[dict[st
 
 def events_of_captures(rules: bytes, captures: Sequence[Path], folder: Path) -> dict[Path, list[dict[str, Any]]]:
     """Return the EVE events of each capture. Flows of different captures never mix."""
+    return events_of_command(_command(rules, folder), captures, folder)
+
+
+def events_of_command(
+    command: Sequence[str], captures: Sequence[Path], folder: Path
+) -> dict[Path, list[dict[str, Any]]]:
+    """Return the EVE events of each capture, read by the engine that a command line starts.
+
+    The engine forgets everything between two captures: flows, fragments, thresholds.
+    """
     address = folder / "socket"
-    command = [*_command(rules, folder), f"--unix-socket={address}"]
+    command = [*command, f"--unix-socket={address}"]
     with (
         (folder / "output").open("wb") as output,
         subprocess.Popen(command, stdout=output, stderr=output) as process,

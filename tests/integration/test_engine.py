@@ -270,7 +270,9 @@ def test_a_dead_or_hung_engine_is_replaced_and_holds_the_same(bench: Bench, numb
             assert supervisor.pid not in {pid, None}
             assert bench.pairs.passes(udp(ENFORCE, b"fine"))
             assert not bench.pairs.passes(udp(ENFORCE, b"EVIL"))
-            supervising.cancel()
+            await supervisor.stop()
+            await supervising
+            assert supervisor.pid is None
 
     asyncio.run(scenario())
 

@@ -10,11 +10,11 @@ import typer
 
 from hyperward.cli.blocked import app as blocked_app
 from hyperward.cli.events import events
+from hyperward.cli.explain import explain
 from hyperward.cli.lab import app as lab_app
 from hyperward.cli.svm import app as svm_app
 from hyperward.cli.svm import status
 from hyperward.cli.vm import app as vm_app
-from hyperward.errors import HyperwardError
 
 app = typer.Typer(
     name="hyperward",
@@ -50,8 +50,9 @@ def main() -> None:
     """Run the command line; an error is one clear line on standard error."""
     try:
         app()
-    except HyperwardError as error:
-        if state.debug:
+    except Exception as error:
+        known = explain(error)
+        if state.debug or known is None:
             raise
-        print(f"hyperward: {error.line()}", file=sys.stderr)  # noqa: T201 - the one place where errors are printed
-        sys.exit(error.exit_code)
+        print(f"hyperward: {known.line()}", file=sys.stderr)  # noqa: T201 - the one place where errors are printed
+        sys.exit(known.exit_code)

@@ -25,6 +25,11 @@
 #define ETH_P_8021Q 0x8100
 #define ETH_P_8021AD 0x88A8
 #define MAX_GUEST_TAGS 2
+/*
+ * Suricata 7 and 8 keep the third tag of a packet in the packet's buffer for ever (PacketReinit clears two), so every
+ * later packet in that buffer is filed under a connection of its own and no stream is inspected any more, of any VM.
+ */
+#define MAX_INSPECTED_TAGS 1
 #define MAX_EXTENSIONS 6
 #define PROBE_LENGTH 192 /* holds the headers up to the checksum that offloading left open */
 #define MAX_HEADERS 120  /* Ethernet, tags, IP, TCP of a segment, for the check of GSO segments */
@@ -121,6 +126,7 @@ struct packet {
 	__u32 ack;
 	__u8 tcp_flags;
 	__u8 is_ip; /* 4 or 6; 0: not IP */
+	__u8 tags;  /* the guest's own */
 	__u8 known;
 	__u8 fragment;
 };
@@ -241,8 +247,10 @@ static __always_inline void parse(struct __sk_buff *skb, enum direction d, struc
 	__builtin_memset(p, 0, sizeof(*p));
 	if (bpf_skb_load_bytes(skb, 12, &type, 2) < 0)
 		return;
-	if (skb->vlan_present)
+	if (skb->vlan_present) {
 		p->key.vlan = skb->vlan_tci & 0xfff;
+		p->tags++;
+	}
 #pragma unroll
 	for (int i = 0; i < MAX_GUEST_TAGS; i++) {
 		if (!is_tag(type))
@@ -251,6 +259,7 @@ static __always_inline void parse(struct __sk_buff *skb, enum direction d, struc
 			return;
 		if (i == 0 && !skb->vlan_present)
 			p->key.vlan = bpf_ntohs(tag.tci) & 0xfff;
+		p->tags++;
 		type = tag.type;
 		off += sizeof(tag);
 	}
@@ -502,7 +511,8 @@ static __always_inline enum engine_state engine(struct __sk_buff *skb, struct se
 		quiet_since = hb->alive_ns > pending ? hb->alive_ns : pending;
 		if (now > quiet_since && now - quiet_since > s->down_ns)
 			state = ENGINE_DOWN;
-		else if (now > pending && now - pending > s->busy_ns)
+		else if (hb->alive_ns > pending && now > pending && now - pending > s->busy_ns)
+			/* Others come back, so it lives. Without them it is dead or not, and `down` decides which. */
 			state = ENGINE_BUSY;
 	} else {
 		pending = 0;
@@ -593,11 +603,21 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 	}
 	mark = MARK_MAGIC | MARK_TAG | (vid & MARK_VID_MASK);
 	if (port->mode == MODE_MONITORING) {
-		count(c, d, copy_to(skb, pair, mark) ? CLONE_FAILED : CLONED, 1);
+		/*
+		 * Both directions go in at one end, where one engine thread takes them in their order. Nothing holds an
+		 * original back until its copy was looked at: with a thread for each direction, an answer would
+		 * be seen before its request, and the connection would be given up as broken.
+		 */
+		if (d == TO_VM)
+			mark = MARK_MAGIC | MARK_COPY_TO_VM | (port->vid & MARK_VID_MASK);
+		if (p.tags > MAX_INSPECTED_TAGS)
+			count(c, d, CLONE_FAILED, 1);
+		else
+			count(c, d, copy_to(skb, s->guest_ifindex, mark) ? CLONE_FAILED : CLONED, 1);
 		return TC_ACT_UNSPEC;
 	}
 	state = engine(skb, s, pair, d, now);
-	if (state == ENGINE_UP && too_long(skb, s))
+	if (state == ENGINE_UP && (too_long(skb, s) || p.tags > MAX_INSPECTED_TAGS))
 		state = ENGINE_BUSY;
 	if (state != ENGINE_UP)
 		return failure_action(port, c, d, state);
@@ -635,6 +655,8 @@ int to_engine(struct __sk_buff *skb)
 		if (bpf_skb_store_bytes(skb, 12, &type, 2, 0) < 0)
 			return TC_ACT_SHOT;
 		vid = VID_PROBE;
+	} else if ((mark & MARK_KIND_MASK) == MARK_COPY_TO_VM) {
+		vid |= TCI_COPY_TO_VM;
 	} else if ((mark & MARK_KIND_MASK) != MARK_TAG) {
 		return TC_ACT_SHOT;
 	}

@@ -3,6 +3,9 @@
 Order, so that no VM is ever less protected than both before and after: rule sets are compiled, the ledger is saved, the
 engine loads tenants and maps VLAN ids, then ports begin to use them, and what nobody needs any more goes last. What
 fails for one VM leaves that VM as it was and the others go on.
+
+A port whose interface is not there (a VM that is off, or restarts) keeps its VLAN id, and its rules stay loaded: it is
+protected again in the moment in which the interface is back.
 """
 
 import asyncio
@@ -13,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from hyperward.errors import HyperwardError
+from hyperward.errors import HyperwardError, SystemFault
 from hyperward.exclusions.scope import needs_observing
 from hyperward.ips.engine.apply import Applied
 from hyperward.ips.engine.plan import Registered
@@ -24,9 +27,9 @@ from hyperward.policy.resolve import IpsSettings, Variant
 from hyperward.steering.layout import Mode as SteeringMode
 from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.desired import DesiredPort
-from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
+from hyperward.svm.exclusion_sets import ExclusionSets, Prepared, SetUse
 from hyperward.svm.lanes import Lane, LaneEntry, PortKey
-from hyperward.svm.rulesets import RuleSet, RuleSetSource
+from hyperward.svm.rulesets import RuleSet, RuleSetInfo, RuleSetSource
 from hyperward.svm.state import State
 from hyperward.svm.tenantbook import TenantEntry, assign, settings_key
 
@@ -53,17 +56,19 @@ class Outcome:
         removed: interface indexes taken out.
         failed: interfaces left as they were, and why.
         missing: interfaces that a policy covers and that do not exist now.
+        problems: rules that could not be used, by the digest of a rule set that is in force for the first time.
     """
 
     put: list[str] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    problems: dict[str, RuleSetInfo] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A present port with its lanes and the tenants that they shall have.
+    """A port with its lanes and the tenants that they shall have; `ifindex` is None while its interface is not there.
 
     `watched` is the observe lane, for packets that an exclusion says `do_not_block` of; None where no row does and none
     did before.
@@ -71,7 +76,7 @@ class _Wish:
 
     port: DesiredPort
     ips: IpsSettings
-    ifindex: int
+    ifindex: int | None
     segment: int
     lane: LaneEntry
     tenant: int | None
@@ -97,6 +102,7 @@ class Applier:
         """The digest of its rule set."""
         self.ports_by_id: dict[int, PortSettings] = {}
         """What is registered in the kernel, by port id."""
+        self._told: set[str] = set()
 
     async def apply(
         self, wanted: Iterable[DesiredPort], links: Mapping[str, int], segments: Mapping[str, int]
@@ -113,61 +119,51 @@ class Applier:
             SystemFault: the engine's files cannot be written; nothing was changed.
         """
         outcome = Outcome()
-        present = self._present(wanted, links, outcome)
-        watched = self._watched(present, links)
-        compiled = await self._compile(present, watched, outcome)
-        wishes = self._wish(present, links, segments, compiled, watched)
+        covered = [(port, port.ips) for port in wanted if port.ips is not None]
+        outcome.missing += [port.interface for port, _ in covered if port.interface not in links]
+        watched = self._watched(covered, links)
+        compiled = await self._compile(covered, watched, outcome)
+        wishes = self._wish(covered, links, segments, compiled, watched=watched, outcome=outcome)
         self._state.save()
         desired = self._desire(wishes, compiled)
         applied = await self._engine.apply(desired)
         self._desired = desired
         # In a thread: events are read and connections reset while a thousand ports change.
         await asyncio.to_thread(self._steer, wishes, applied, outcome)
-        await asyncio.to_thread(self._remove, {wish.ifindex for wish in wishes}, outcome)
+        present = {wish.ifindex for wish in wishes if wish.ifindex is not None}
+        await asyncio.to_thread(self._remove, present, outcome)
+        await asyncio.to_thread(self._settle, wishes)
         for key in self._state.ledger.ports() - {_key(wish.port) for wish in wishes}:
             self._state.ledger.release(key, now=time.time())
         self.ports_by_id.clear()
         self.ports_by_id |= {settings.port_id: settings for settings in self._ports.registered().values()}
         self.ports_by_vid |= {wish.lane.vid: wish.port for wish in wishes}
-        self.ports_by_vid |= {wish.watched.vid: wish.port for wish in wishes if wish.watched}
         self.versions_by_vid |= {w.lane.vid: compiled[w.ips].info.digest for w in wishes if w.ips in compiled}
-        self.versions_by_vid |= {
-            w.watched.vid: compiled[_observed(w.ips)].info.digest
-            for w in wishes
-            if w.watched and _observed(w.ips) in compiled
-        }
+        for wish in wishes:
+            if wish.watched is not None:
+                self.ports_by_vid[wish.watched.vid] = wish.port
+                if _observed(wish.ips) in compiled:
+                    self.versions_by_vid[wish.watched.vid] = compiled[_observed(wish.ips)].info.digest
         self._state.save()
         return outcome
 
-    def _present(
-        self, wanted: Iterable[DesiredPort], links: Mapping[str, int], outcome: Outcome
-    ) -> list[tuple[DesiredPort, IpsSettings]]:
-        present = []
-        for port in wanted:
-            if port.ips is None:
-                continue
-            if port.interface in links:
-                present.append((port, port.ips))
-            else:
-                outcome.missing.append(port.interface)
-        return present
-
-    def _watched(self, present: list[tuple[DesiredPort, IpsSettings]], links: Mapping[str, int]) -> set[str]:
+    def _watched(self, covered: list[tuple[DesiredPort, IpsSettings]], links: Mapping[str, int]) -> set[str]:
         """Return the interfaces whose ports need an observe lane, or use one until this change is done."""
         registered = self._ports.registered()
         using = {ifindex for ifindex, settings in registered.items() if settings.observe_vid}
         return {
             port.interface
-            for port, _ in present
-            if port.mode is not Mode.MONITORING and (needs_observing(port.exclusions) or links[port.interface] in using)
+            for port, _ in covered
+            if port.mode is not Mode.MONITORING
+            and (needs_observing(port.exclusions) or links.get(port.interface) in using)
         }
 
     async def _compile(
-        self, present: list[tuple[DesiredPort, IpsSettings]], watched: set[str], outcome: Outcome
+        self, covered: list[tuple[DesiredPort, IpsSettings]], watched: set[str], outcome: Outcome
     ) -> dict[IpsSettings, RuleSet]:
         compiled: dict[IpsSettings, RuleSet] = {}
         users: dict[IpsSettings, list[str]] = {}
-        for port, ips in present:
+        for port, ips in covered:
             users.setdefault(ips, []).append(port.interface)
             if port.interface in watched:
                 users.setdefault(_observed(ips), []).append(port.interface)
@@ -177,48 +173,64 @@ class Applier:
             except HyperwardError as error:
                 log.error("rule_set_failed", reason=error.line())
                 outcome.failed |= dict.fromkeys(interfaces, error.line())
+                last_good = self._rule_sets.last_good(ips)
+                if last_good is not None:
+                    compiled[ips] = last_good
+        for rule_set in compiled.values():
+            if rule_set.info.problem_count and rule_set.info.digest not in self._told:
+                self._told.add(rule_set.info.digest)
+                outcome.problems[rule_set.info.digest] = rule_set.info
         return compiled
 
     def _wish(
         self,
-        present: list[tuple[DesiredPort, IpsSettings]],
+        covered: list[tuple[DesiredPort, IpsSettings]],
         links: Mapping[str, int],
         segments: Mapping[str, int],
         compiled: Mapping[IpsSettings, RuleSet],
+        *,
         watched: set[str],
+        outcome: Outcome,
     ) -> list[_Wish]:
         users: dict[str, set[str]] = {}
-        for port, ips in present:
+        for port, ips in covered:
             if ips in compiled:
                 users.setdefault(settings_key(ips), set()).add(port.interface)
             if port.interface in watched and _observed(ips) in compiled:
                 users.setdefault(settings_key(_observed(ips)), set()).add(f"{port.interface}/{Lane.OBSERVE}")
         kept = self._kept_by_failures(
-            [(port, lane_of(port)) for port, ips in present if ips not in compiled]
-            + [(p, Lane.OBSERVE) for p, ips in present if p.interface in watched and _observed(ips) not in compiled]
+            [(port, lane_of(port)) for port, ips in covered if ips not in compiled]
+            + [(p, Lane.OBSERVE) for p, ips in covered if p.interface in watched and _observed(ips) not in compiled]
         )
         tenants = assign(self._state.tenants, {k: frozenset(v) for k, v in users.items()} | kept)
         self._state.tenants = tenants
         now = time.time()
         wishes = []
-        for port, ips in present:
-            lane = self._state.ledger.take(_key(port), lane_of(port), vm_name=port.vm, now=now, wanted_id=port.port_id)
-            other = None
-            if port.interface in watched:
-                other = self._state.ledger.take(_key(port), Lane.OBSERVE, vm_name=port.vm, now=now)
+        for port, ips in covered:
+            lane = self._take(port, lane_of(port), now, outcome)
+            if lane is None:
+                continue
+            other = self._take(port, Lane.OBSERVE, now, outcome) if port.interface in watched else None
             wishes.append(
                 _Wish(
-                    port,
-                    ips,
-                    links[port.interface],
-                    segments.get(port.interface, 0),
-                    lane,
-                    self._tenant_of(ips, lane, compiled),
-                    other,
-                    self._tenant_of(_observed(ips), other, compiled) if other else None,
+                    port=port,
+                    ips=ips,
+                    ifindex=links.get(port.interface),
+                    segment=segments.get(port.interface, 0),
+                    lane=lane,
+                    tenant=self._tenant_of(ips, lane, compiled),
+                    watched=other,
+                    watched_tenant=self._tenant_of(_observed(ips), other, compiled) if other else None,
                 )
             )
         return wishes
+
+    def _take(self, port: DesiredPort, lane: Lane, now: float, outcome: Outcome) -> LaneEntry | None:
+        try:
+            return self._state.ledger.take(_key(port), lane, vm_name=port.vm, now=now, wanted_id=port.port_id)
+        except SystemFault as error:
+            outcome.failed[port.interface] = error.line()
+            return None
 
     def _tenant_of(self, ips: IpsSettings, lane: LaneEntry, compiled: Mapping[IpsSettings, RuleSet]) -> int | None:
         """Return the tenant of a lane: for the settings wanted, or the one that it has where those have no rule set."""
@@ -252,23 +264,20 @@ class Applier:
     def _steer(self, wishes: list[_Wish], applied: Applied, outcome: Outcome) -> None:
         registered = self._ports.registered()
         held = self._engine.registered.mappings
-        prepared = self._exclusions.prepare({wish.port.interface: wish.port.exclusions for wish in wishes})
+        prepared = self._exclusions.prepare(
+            {wish.port.interface: wish.port.exclusions for wish in wishes if wish.ifindex is not None}
+        )
         for wish in wishes:
+            if wish.ifindex is None:
+                continue
             name = wish.port.interface
-            if not applied.deferred and held.get(wish.lane.vid) != wish.tenant:
+            if not applied.deferred and (wish.tenant is None or held.get(wish.lane.vid) != wish.tenant):
                 reasons = [one.text for one in applied.refused if one.step.tenant == wish.tenant]
                 outcome.failed.setdefault(name, reasons[0] if reasons else "the engine refused its rule set")
-            if name in outcome.failed and wish.ifindex not in registered:
-                continue
-            settings = port_settings(
-                wish.port, wish.lane, wish.segment, prepared.uses.get(name) or _use_of(registered.get(wish.ifindex))
-            )
-            if needs_observing(wish.port.exclusions) and wish.watched is not None:
-                # Without rules in the observe lane nothing would be reported: then the rules act.
-                ready = applied.deferred or held.get(wish.watched.vid) == wish.watched_tenant is not None
-                settings = replace(settings, observe_vid=wish.watched.vid if ready else 0)
-            if name in outcome.failed and wish.lane.vid != registered[wish.ifindex].vid:
-                continue
+                before = registered.get(wish.ifindex)
+                if before is None or before.vid != wish.lane.vid:
+                    continue
+            settings = self._settings(wish, prepared, registered.get(wish.ifindex), applied)
             try:
                 if registered.get(wish.ifindex) != settings or not self._ports.is_attached(wish.ifindex):
                     self._ports.put(wish.ifindex, settings)
@@ -279,9 +288,19 @@ class Applier:
         # A port without its exclusions is inspected more, not less: it is registered all the same.
         for name, refused in prepared.failed.items():
             outcome.failed.setdefault(name, refused.line())
-        self._settle_exclusions(wishes)
 
-    def _settle_exclusions(self, wishes: list[_Wish]) -> None:
+    def _settings(self, wish: _Wish, prepared: Prepared, before: PortSettings | None, applied: Applied) -> PortSettings:
+        use = prepared.uses.get(wish.port.interface)
+        if use is None:
+            use = SetUse(before.exclusion_set, before.exclusion_version) if before else SetUse()
+        observe = 0
+        if wish.watched is not None and wish.watched_tenant is not None and needs_observing(wish.port.exclusions):
+            # Without rules in the observe lane nothing would be reported: then the rules act.
+            held = self._engine.registered.mappings.get(wish.watched.vid)
+            observe = wish.watched.vid if applied.deferred or held == wish.watched_tenant else 0
+        return port_settings(wish.port, wish.lane, wish.segment, use, observe)
+
+    def _settle(self, wishes: list[_Wish]) -> None:
         names = {wish.ifindex: wish.port.interface for wish in wishes}
         try:
             self._exclusions.settle(
@@ -304,7 +323,9 @@ def lane_of(port: DesiredPort) -> Lane:
     return Lane.COPY if port.mode is Mode.MONITORING else Lane.ENFORCE
 
 
-def port_settings(port: DesiredPort, lane: LaneEntry, segment: int, exclusions: SetUse) -> PortSettings:
+def port_settings(
+    port: DesiredPort, lane: LaneEntry, segment: int, exclusions: SetUse, observe_vid: int
+) -> PortSettings:
     """Return what the kernel is told about a port."""
     return PortSettings(
         port_id=lane.port_id,
@@ -313,13 +334,10 @@ def port_settings(port: DesiredPort, lane: LaneEntry, segment: int, exclusions: 
         closed_down=port.failure.down is FailureAction.CLOSED,
         closed_busy=port.failure.busy is FailureAction.CLOSED,
         segment=segment,
+        observe_vid=observe_vid,
         exclusion_set=exclusions.number,
         exclusion_version=exclusions.version,
     )
-
-
-def _use_of(settings: PortSettings | None) -> SetUse:
-    return SetUse(settings.exclusion_set, settings.exclusion_version) if settings else SetUse()
 
 
 def _observed(ips: IpsSettings) -> IpsSettings:

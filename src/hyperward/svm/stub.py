@@ -45,6 +45,7 @@ class StubRuleSets:
     def __init__(self) -> None:
         self.fails: dict[IpsSettings, HyperwardError] = {}
         self.asked: list[IpsSettings] = []
+        self.kept: dict[IpsSettings, RuleSet] = {}
         self.sources = "1"
 
     def version(self) -> str:
@@ -58,6 +59,10 @@ class StubRuleSets:
             raise self.fails[settings]
         digest = f"{settings_key(settings)}{self.sources}"
         return RuleSet(Path(f"/rules/{digest}.rules"), RuleSetInfo(digest, {}, (), 0))
+
+    def last_good(self, settings: IpsSettings) -> RuleSet | None:
+        """Return what the test keeps for these settings."""
+        return self.kept.get(settings)
 
 
 class StubTables:

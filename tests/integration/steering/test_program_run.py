@@ -198,7 +198,7 @@ def test_engine_that_never_answered_is_down(bench: Bench, flags: int, verdict: i
 
 @pytest.mark.parametrize(
     ("overdue_ms", "quiet_ms", "state"),
-    [(100, 100, "up"), (250, 10, "busy"), (250, 250, "busy"), (400, 10, "busy"), (400, 350, "down")],
+    [(100, 100, "up"), (250, 10, "busy"), (250, 250, "up"), (400, 10, "busy"), (400, 350, "down")],
 )
 @pytest.mark.parametrize("closed", [False, True])
 def test_overdue_probe_is_busy_and_silence_is_down(
@@ -266,12 +266,25 @@ def test_later_fragments_have_no_ports_and_are_inspected(bench: Bench) -> None:
     assert (key.local_port, key.remote_port, key.protocol) == (b"\0\0", b"\0\0", 6)
 
 
-@pytest.mark.parametrize("tags", [((0x8100, 99),), ((0x88A8, 99), (0x8100, 5))])
-def test_guests_own_tags_are_seen_through_and_kept(bench: Bench, tags: tuple[tuple[int, int], ...]) -> None:
-    packet = ether(tcp4(), 0x0800, tags=tags)
+@pytest.mark.parametrize("protocol", [0x8100, 0x88A8])
+def test_guests_own_tag_is_seen_through_and_kept(bench: Bench, protocol: int) -> None:
+    packet = ether(tcp4(), 0x0800, tags=((protocol, 99),))
     ran = bench.run("from_vm", packet)
     assert (ran.verdict, ran.data) == (REDIRECT, packet)
     assert bench.flow()[0].vlan == 99
+
+
+@pytest.mark.parametrize(("flags", "verdict"), [(PortFlag.NONE, UNSPEC), (PortFlag.CLOSED_BUSY, SHOT)])
+def test_two_tags_of_the_guests_own_never_reach_the_engine(bench: Bench, flags: PortFlag, verdict: int) -> None:
+    bench.prepare(Port(7, 14, Mode.STANDARD, flags))
+    packet = ether(tcp4(), 0x0800, tags=((0x88A8, 99), (0x8100, 5)))
+    ran = bench.run("from_vm", packet)
+    assert (ran.verdict, ran.data) == (verdict, packet)
+    assert bench.counted()[f"from_{'closed' if flags else 'open'}_busy"] == 1
+    assert bench.flow()[0].vlan == 99
+    bench.prepare(Port(7, 14, Mode.MONITORING, flags))
+    assert bench.run("from_vm", packet).verdict == UNSPEC
+    assert bench.counted()["from_clone_failed"] == 1
 
 
 def test_more_tags_than_the_engine_looks_through_are_counted_as_not_inspected(bench: Bench) -> None:

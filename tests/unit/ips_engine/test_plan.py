@@ -3,7 +3,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperward.ips.engine.plan import Operation, Registered, Step, plan
+from hyperward.ips.engine.plan import SPARE, Operation, Registered, Step, plan
 from hyperward.ips.engine.tenants import Desired, Tenant
 
 ids = st.integers(1, 5)
@@ -33,7 +33,15 @@ def test_a_plan_leads_to_what_is_desired_by_commands_the_engine_takes(
             case Operation.UNMAP:
                 assert actual.mappings[step.vid] == step.tenant
         actual.record(step)
-    assert actual == Registered(after, remapped)
+    assert actual.tenants == after
+    assert {vid: actual.mappings[vid] for vid in remapped} == remapped
+    assert {vid: to for vid, to in actual.mappings.items() if vid not in remapped}.items() <= mapped.items()
+
+
+def test_what_nobody_wants_stays_mapped_within_bounds() -> None:
+    mapped = dict.fromkeys(range(1, SPARE + 12), 1)
+    steps = plan(Registered({1: "v"}, mapped), desired({1: "v"}, {1: 1}))
+    assert [(step.operation, step.vid) for step in steps] == [(Operation.UNMAP, vid) for vid in range(2, 12)]
 
 
 @given(tenants, mappings)

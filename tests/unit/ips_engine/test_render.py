@@ -32,6 +32,12 @@ def test_nothing_is_dropped_but_by_rules() -> None:
     assert stream["inline"] is True
 
 
+def test_tunnels_are_not_decoded() -> None:
+    decoder = parsed()["decoder"]
+    assert decoder["max-layers"] == 5
+    assert not any(decoder[name]["enabled"] for name in ("teredo", "vxlan", "geneve"))
+
+
 def test_tenants_are_never_in_the_configuration() -> None:
     config = parsed(mappings={10: 1})
     assert "tenants" not in config["multi-detect"]

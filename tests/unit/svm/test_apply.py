@@ -265,10 +265,10 @@ def test_observe_lane_outlives_the_row_until_no_packet_takes_it(node: Node) -> N
     vid = node.ports.ports[101].observe_vid
     node.apply(port(1))
     assert (node.ports.ports[101].observe_vid, node.ports.ports[101].exclusion_set) == (0, 0)
-    assert vid in node.engine.registered.mappings
+    assert vid in node.engine.desired[-1].mappings
     assert node.tables.sets == {}
     node.apply(port(1))
-    assert vid not in node.engine.registered.mappings
+    assert vid not in node.engine.desired[-1].mappings
 
 
 def test_changed_rows_put_only_the_ports_concerned(node: Node) -> None:

@@ -1,10 +1,10 @@
 """Writes rendered files so that a reader sees the old or the fresh one, never half of it."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from hyperward.errors import SystemFault
+from hyperward.files import write_atomically
 
 
 def write_files(files: Mapping[Path, str]) -> None:
@@ -19,11 +19,7 @@ def write_files(files: Mapping[Path, str]) -> None:
             if path.is_file() and path.read_bytes() == data:
                 continue
             make_folder(path.parent)
-            fresh = path.with_name(f"{path.name}.part")
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-            fresh.replace(path)
+            write_atomically(path, data)
         except OSError as exc:
             raise SystemFault(f"cannot be written: {exc.strerror}", where=str(path)) from None
 

@@ -7,6 +7,7 @@ a command runs, both inspection pairs get a harmless frame every half millisecon
 
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final, Protocol
@@ -18,6 +19,10 @@ PROBE_ETHERTYPE: Final = 0x88B5
 PROBE_VID: Final = 4094
 INTERVAL: Final = 0.0005
 """Seconds between two frames on one interface."""
+BURST: Final = 1.0
+"""Seconds after which the command must be one that loads many rules."""
+SLOW: Final = 0.01
+"""Seconds between two frames from then on: such a command holds no VLAN id without inspection and needs the cores."""
 LOCAL_MAC: Final = bytes.fromhex("020000000001")
 
 log = structlog.get_logger(__name__)
@@ -42,6 +47,9 @@ class NoNudge:
 class FrameNudge:
     """Sends probe frames from the outer ends of the inspection pairs.
 
+    Contexts may be nested: the outermost opens and closes. Closing a packet socket waits for the kernel, 10 ms and
+    more, so whoever has many commands opens one context around all of them.
+
     The engine forwards them like any frame, so what stands at the outer ends has to drop ethertype 0x88B5.
 
     Args:
@@ -54,10 +62,23 @@ class FrameNudge:
         self._interfaces = tuple(interfaces)
         self._interval = interval
         self._mark = mark
+        self._depth = 0
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Send while the context is open. An interface that cannot be used is left out and logged."""
+        self._depth += 1
+        try:
+            if self._depth > 1:
+                yield
+            else:
+                with self._sending():
+                    yield
+        finally:
+            self._depth -= 1
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
         with ExitStack() as stack:
             sockets = []
             for name in self._interfaces:
@@ -75,8 +96,8 @@ class FrameNudge:
                 thread.join()
 
     def _send(self, sockets: list[socket.socket], done: threading.Event) -> None:
-        frame = probe_frame()
-        while not done.wait(self._interval):
+        frame, begun = probe_frame(), time.monotonic()
+        while not done.wait(self._interval if time.monotonic() - begun < BURST else SLOW):
             for sender in sockets:
                 try:
                     sender.send(frame)

@@ -34,6 +34,7 @@ class EngineProcess:
     def __init__(self, settings: EngineSettings, info: ProcessInfo) -> None:
         self.info = info
         self._settings = settings
+        self._ended: asyncio.Future[None] | None = None
         self._pidfd = os.pidfd_open(info.pid)
         if process_info(info.pid) != info:
             os.close(self._pidfd)
@@ -45,15 +46,25 @@ class EngineProcess:
         return process_info(self.info.pid) == self.info
 
     async def wait(self) -> None:
-        """Return when the process has ended."""
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self._pidfd, _settle, ended)
-        try:
-            await ended
-        finally:
-            loop.remove_reader(self._pidfd)
-        self._reap()
+        """Return when the process has ended. Any number of tasks may wait."""
+        if self._ended is None:
+            loop = asyncio.get_running_loop()
+            self._ended = loop.create_future()
+            loop.add_reader(self._pidfd, self._end)
+        # Shielded: one task that gives up must not end the waiting of the others.
+        await asyncio.shield(self._ended)
+
+    def _end(self) -> None:
+        self._unwatch()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+        # One we found is the child of another process, which reaps it.
+        with suppress(ChildProcessError):
+            os.waitpid(self.info.pid, os.WNOHANG)
+
+    def _unwatch(self) -> None:
+        if self._ended is not None:
+            self._ended.get_loop().remove_reader(self._pidfd)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to that very process, even if its pid were taken by another by now."""
@@ -75,20 +86,13 @@ class EngineProcess:
         await self.wait()
 
     def close(self) -> None:
-        """Let go of the process without ending it."""
+        """Let go of the process without ending it; whoever waits for its end is cancelled."""
         if self._pidfd >= 0:
+            self._unwatch()
+            if self._ended is not None:
+                self._ended.cancel()
             os.close(self._pidfd)
             self._pidfd = -1
-
-    def _reap(self) -> None:
-        # One we found is the child of another process, which reaps it.
-        with suppress(ChildProcessError):
-            os.waitpid(self.info.pid, os.WNOHANG)
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def arguments(settings: EngineSettings) -> list[str]:

@@ -49,6 +49,8 @@ _PORTS: Final = {
 }
 """The names that published rules use, with the values of Suricata's own example configuration."""
 ETHERNET_AND_TAG: Final = 18
+MAX_LAYERS: Final = 5
+"""Layers decoded, plus one: Ethernet, our tag, one tag of the guest's own, IP. No tunnel fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def _traffic(settings: EngineSettings) -> dict[str, Any]:
         "exception-policy": PASS,
         "vlan": {"use-for-tracking": True},
         "livedev": {"use-for-tracking": False},
+        "decoder": _decoder(),
         "flow": {
             "memcap": settings.flow_memory,
             "memcap-policy": PASS,
@@ -202,6 +205,16 @@ def _traffic(settings: EngineSettings) -> dict[str, Any]:
         "threading": {"set-cpu-affinity": False, "detect-thread-ratio": 1.0},
         "legacy": {"uricontent": "enabled"},
     }
+
+
+def _decoder() -> dict[str, Any]:
+    """Return what keeps the engine from looking into tunnels.
+
+    The engine does not hand our VLAN id on to the packet inside. At best that packet has no tenant and no inspection,
+    and switches off that of the datagram around it. At worst the sender writes a VLAN id of his choice into it, and is
+    inspected and reported under the name of another VM.
+    """
+    return {"max-layers": MAX_LAYERS, **{name: {"enabled": False} for name in ("teredo", "vxlan", "geneve")}}
 
 
 def _af_packet(settings: EngineSettings) -> list[dict[str, Any]]:

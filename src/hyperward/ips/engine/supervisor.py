@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from hashlib import blake2b
 from typing import Final
 
@@ -17,8 +18,8 @@ from hyperward.ips.engine.enginelog import reason
 from hyperward.ips.engine.files import write_files
 from hyperward.ips.engine.journal import Journal, load
 from hyperward.ips.engine.notices import EngineNotice, NoticeKind
-from hyperward.ips.engine.nudge import Nudge
-from hyperward.ips.engine.plan import Registered
+from hyperward.ips.engine.nudge import NoNudge, Nudge
+from hyperward.ips.engine.plan import Registered, plan
 from hyperward.ips.engine.render import References, render, render_config
 from hyperward.ips.engine.rotate import file_size, put_aside
 from hyperward.ips.engine.settings import EngineSettings
@@ -52,7 +53,8 @@ class EngineSupervisor:
         self, settings: EngineSettings, references: References, *, nudge: Nudge | None, notify: Notify
     ) -> None:
         self.settings = settings
-        self.client = EngineClient(settings.socket_path, nudge=nudge)
+        self._nudge = nudge or NoNudge()
+        self.client = EngineClient(settings.socket_path, nudge=self._nudge)
         self._probe = EngineClient(settings.socket_path, quick_seconds=ANSWER)
         self._references = references
         self._notify = notify
@@ -62,6 +64,7 @@ class EngineSupervisor:
         self._lock = asyncio.Lock()
         self._backoff = Backoff()
         self._reopen = False
+        self._leaving = False
 
     @property
     def pid(self) -> int | None:
@@ -86,6 +89,7 @@ class EngineSupervisor:
             SystemFault: its files cannot be written or its program is missing.
         """
         async with self._lock:
+            self._leaving = False
             self._desired = desired
             self._write()
             if not await self._adopt():
@@ -111,15 +115,17 @@ class EngineSupervisor:
                 return Applied(deferred=True)
 
     async def run(self) -> None:
-        """Supervise until cancelled."""
+        """Supervise until cancelled, stopped or detached."""
         while True:
             ended = await self._ended()
+            if self._leaving:
+                return
             async with self._lock:
                 if self._process is not None and ended.kind is NoticeKind.HUNG:
                     await self._process.kill()
                 self._let_go()
             self._notify(ended)
-            while not await self._again():
+            while not self._leaving and not await self._again():
                 pass
 
     async def rotate(self, *, at_least: int | None = None) -> bool:
@@ -144,6 +150,7 @@ class EngineSupervisor:
 
     async def stop(self) -> None:
         """End the engine."""
+        self._leaving = True
         async with self._lock:
             if self._process is not None:
                 await self._process.stop()
@@ -153,6 +160,7 @@ class EngineSupervisor:
 
     async def detach(self) -> None:
         """Leave the engine running for the next daemon."""
+        self._leaving = True
         self._let_go()
         await self._close()
 
@@ -201,7 +209,9 @@ class EngineSupervisor:
         if self._journal is None or self.pid is None:
             return Applied(deferred=True)
         begun = time.monotonic()
-        applied = await apply_plan(self.client, self._journal, self.settings, self._desired)
+        busy = bool(self._journal.doubtful or plan(self._journal.registered, self._desired))
+        with self._nudge.active() if busy else nullcontext():
+            applied = await apply_plan(self.client, self._journal, self.settings, self._desired)
         for refused in applied.refused:
             self._notify(EngineNotice(NoticeKind.REFUSED, refused.text))
         for tenant, report in applied.loads.items():
@@ -250,6 +260,8 @@ class EngineSupervisor:
             self._notify(EngineNotice(NoticeKind.CRASH_LOOP, text))
         await asyncio.sleep(pause)
         async with self._lock:
+            if self._leaving:
+                return True
             try:
                 self._write()
                 await self._start()

@@ -47,6 +47,7 @@ check: venv
 bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
 	@.venv/bin/python bench/policy.py
+	@$(AS_ROOT) .venv/bin/python bench/exclusions.py
 
 lock:
 	@python3 -m venv build/lock && build/lock/bin/python -m pip install -q pip-tools

@@ -19,8 +19,9 @@ from hyperward.steering.stub import StubPorts
 from hyperward.svm.apply import Applier
 from hyperward.svm.check import CheckResult, check_files
 from hyperward.svm.desired import desired_ports
+from hyperward.svm.exclusion_sets import ExclusionSets
 from hyperward.svm.state import State
-from hyperward.svm.stub import StubEngine, StubRuleSets
+from hyperward.svm.stub import StubEngine, StubRuleSets, StubTables
 
 VMS, POLICIES = 1_000, 50
 LIMIT_MS = 1_000.0
@@ -89,7 +90,13 @@ def applying(old: CheckResult, new: CheckResult) -> float:
     links = {port.interface: number for number, port in enumerate(before, 1)}
     with TemporaryDirectory() as folder:
         state = State(Path(folder) / "state.json")
-        applier = Applier(ports=StubPorts(), engine=StubEngine(), rule_sets=StubRuleSets(), state=state)
+        applier = Applier(
+            ports=StubPorts(),
+            engine=StubEngine(),
+            rule_sets=StubRuleSets(),
+            state=state,
+            exclusions=ExclusionSets(StubTables()),
+        )
         asyncio.run(applier.apply(before, links, dict.fromkeys(links, 1)))
         start = time.perf_counter()
         asyncio.run(applier.apply(wanted, links, dict.fromkeys(links, 1)))

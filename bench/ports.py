@@ -26,6 +26,7 @@ from hyperward.steering.ports import KernelPorts, PortSettings
 from hyperward.steering.program import object_bytes, open_program
 from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.desired import DesiredPort, desired_ports
+from hyperward.svm.exclusion_sets import ExclusionSets
 from hyperward.svm.first_start import StartedByFirstChange
 from hyperward.svm.links import interfaces
 from hyperward.svm.pins import pin_folder, remove_pins
@@ -33,6 +34,7 @@ from hyperward.svm.policy_file import parse_policies
 from hyperward.svm.probes import PROBE_MARK
 from hyperward.svm.rulesets import RuleSets
 from hyperward.svm.state import State
+from hyperward.svm.stub import StubTables
 
 COUNT = 1_000
 LIMIT_S_PER_PORT = 5.0 / 1_000
@@ -85,7 +87,13 @@ async def _change(folder: Path, ports: KernelPorts, number: int) -> tuple[Step, 
     engine = EngineSupervisor(settings, references, nudge=nudge, notify=_ignore)
     rule_sets = RuleSets(folder / "rules", (), settings.binary)
     state = State(folder / "state.json")
-    applier = Applier(ports=ports, engine=StartedByFirstChange(engine), rule_sets=rule_sets, state=state)
+    applier = Applier(
+        ports=ports,
+        engine=StartedByFirstChange(engine),
+        rule_sets=rule_sets,
+        state=state,
+        exclusions=ExclusionSets(StubTables()),
+    )
 
     async def apply(count: int) -> Step:
         begun = time.monotonic()

@@ -12,8 +12,9 @@ from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.change import PolicyChanges, digest_of
 from hyperward.svm.config import load_config
 from hyperward.svm.eventlog import EventLog
+from hyperward.svm.exclusion_sets import ExclusionSets
 from hyperward.svm.state import State
-from hyperward.svm.stub import StubEngine, StubRuleSets
+from hyperward.svm.stub import StubEngine, StubRuleSets, StubTables
 from hyperward.svm.wanted import Wanted
 
 INVENTORY = "vms:\n" + "".join(f"- {{name: vm{n}, ports: [{{interface: tap{n}}}]}}\n" for n in range(1, 5))
@@ -47,7 +48,11 @@ class Node:
         self.ports, self.engine, self.rule_sets = StubPorts(), StubEngine(), StubRuleSets()
         self.wanted = Wanted(load_config(folder / "svm.yaml"))
         self.applier = Applier(
-            ports=self.ports, engine=self.engine, rule_sets=self.rule_sets, state=State(folder / "state.json")
+            ports=self.ports,
+            engine=self.engine,
+            rule_sets=self.rule_sets,
+            state=State(folder / "state.json"),
+            exclusions=ExclusionSets(StubTables()),
         )
         self.log = KeptLog(self.store, "s")
         self.changes = PolicyChanges(self.file, self.wanted, self.carry_out, self.log)

@@ -10,6 +10,7 @@ import typer
 
 from hyperward.cli.blocked import app as blocked_app
 from hyperward.cli.events import events
+from hyperward.cli.exclusions import app as exclusions_app
 from hyperward.cli.explain import explain
 from hyperward.cli.lab import app as lab_app
 from hyperward.cli.policy import app as policy_app
@@ -28,6 +29,7 @@ app.add_typer(svm_app, name="svm")
 app.add_typer(vm_app, name="vm")
 app.add_typer(policy_app, name="policy")
 app.add_typer(blocked_app, name="blocked")
+app.add_typer(exclusions_app, name="exclusions")
 app.add_typer(lab_app, name="lab")
 app.command()(status)
 app.command()(events)

@@ -23,6 +23,7 @@ from hyperward.svm.check import CheckResult, check_alone, check_files, check_pat
 from hyperward.svm.config import SvmConfig, load_config
 from hyperward.svm.control import ask
 from hyperward.svm.policy_file import LIMITS, parse_policy_file
+from hyperward.svm.remote_rows import row_decision
 from hyperward.yamlfile import read_text
 
 app = typer.Typer(help="Policies: check, plan, apply, export, compare, explain.", no_args_is_help=True)
@@ -169,7 +170,8 @@ def explain(
     """Show why a VM is treated as it is: which policy covers it, where each setting comes from."""
     now = _running(config, against, inventory)
     address = None if remote is None else _address(remote)
-    told = explain_vm(now.policies, _vm(now, vm), remote=address, line_of=now.require_source().line_of)
+    source = now.require_source()
+    told = explain_vm(now.policies, _vm(now, vm), remote=address, row_of=row_decision, line_of=source.line_of)
     if json:
         print_json(jsonable(told))
         return

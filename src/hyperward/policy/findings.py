@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from hyperward.errors import InputError
+from hyperward.exclusions.hidden import hidden_rows
+from hyperward.exclusions.image import Image
 from hyperward.policy.inherit import inherit
 from hyperward.policy.models import Assignment, Policy, PolicyFile
 from hyperward.policy.tree import Tree
@@ -40,6 +43,7 @@ def policy_errors(file: PolicyFile) -> Iterator[Finding]:
                 see=("policies", seen[policy.name], "name"),
             )
         seen.setdefault(policy.name, index)
+        yield from _exclusion_errors(policy, ("policies", index, "exclusions"))
 
 
 def policy_warnings(file: PolicyFile) -> Iterator[Finding]:
@@ -50,7 +54,22 @@ def policy_warnings(file: PolicyFile) -> Iterator[Finding]:
         yield from _warnings_of(policy, effective, ("policies", index), is_parent=policy.name in tree.parents)
 
 
+def _exclusion_errors(policy: Policy, at: KeyPath) -> Iterator[Finding]:
+    """Yield why the kernel could not be given the rows, as if all of them held for one VM."""
+    try:
+        Image(policy.exclusions)
+    except InputError as error:
+        yield Finding(at, f"{error.where}: {error.what}" if error.where else error.what, error.hint)
+
+
 def _warnings_of(policy: Policy, effective: Policy, at: KeyPath, *, is_parent: bool) -> Iterator[Finding]:
+    for hidden in hidden_rows(policy.exclusions):
+        yield Finding(
+            (*at, "exclusions", hidden.row),
+            "the row can never match, because of the row above it at",
+            "move it up, or remove it",
+            see=(*at, "exclusions", hidden.by),
+        )
     ips = effective.intrusion_prevention
     if ips.enabled and not ips.network_attacks.enabled and not ips.suspicious_activity.enabled:
         yield Finding(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from hyperward.exclusions.rows import MAX_ROWS, ExcludedDirection, ExclusionRow
 from hyperward.policy.actions import Action
 from hyperward.policy.fields import (
     MAX_ITEMS,
@@ -123,6 +124,10 @@ class Policy(Settings):
     assign: Assignment = Assignment()
     intrusion_prevention: IntrusionPrevention = IntrusionPrevention()
     failure: Failure = Failure()
+    exclusions: Annotated[tuple[ExclusionRow, ...], Field(max_length=MAX_ROWS)] = ()
+    """What is not scanned, or only reported; the first row that matches holds."""
+    excluded_directions: Annotated[tuple[ExcludedDirection, ...], Field(max_length=2)] = ()
+    """Connections of these directions are not scanned, except where a row says otherwise."""
     home_net: HomeNetworks | None = None
     """HOME_NET of the rules; without it, the networks of the protected VMs."""
     external_net: ExternalNetworks | None = None

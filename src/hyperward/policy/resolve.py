@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hyperward.exclusions.rows import Direction, ExclusionRow
+from hyperward.exclusions.scope import next_expiry as next_exclusion_expiry
 from hyperward.policy.actions import Action
 from hyperward.policy.assignment import AssignableVm, Assignments
 from hyperward.policy.fields import Mode
@@ -25,6 +27,8 @@ class EffectiveSettings:
         intrusion_prevention: the feature's settings.
         home_net: the policy's own networks; None where it names none.
         external_net: the same for the outside.
+        exclusions: all rows of the policy, for whichever VM and however long they hold.
+        excluded_directions: connections that are not scanned as a whole.
     """
 
     policy: str
@@ -33,6 +37,8 @@ class EffectiveSettings:
     intrusion_prevention: IntrusionPrevention
     home_net: NetworkSet | None
     external_net: NetworkSet | None
+    exclusions: tuple[ExclusionRow, ...] = ()
+    excluded_directions: tuple[Direction, ...] = ()
 
 
 class Variant(StrEnum):
@@ -82,6 +88,8 @@ def settings_of(policy: Policy) -> EffectiveSettings:
         intrusion_prevention=policy.intrusion_prevention,
         home_net=None if policy.home_net is None else parse_network_set(policy.home_net),
         external_net=None if policy.external_net is None else _or_any(policy.external_net),
+        exclusions=policy.exclusions,
+        excluded_directions=policy.excluded_directions,
     )
 
 
@@ -164,7 +172,9 @@ def ips_plan(
 
 def next_expiry(policies: Iterable[Policy], *, now: datetime) -> datetime | None:
     """Return when the next exclusion expires and plans have to be made again; None when none will."""
-    moments = (item.expires for policy in policies for item in policy.intrusion_prevention.excluded_rules)
+    every = tuple(policies)
+    moments = [item.expires for policy in every for item in policy.intrusion_prevention.excluded_rules]
+    moments += [next_exclusion_expiry(policy.exclusions, now=now) for policy in every]
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
 
 

@@ -9,9 +9,13 @@ from dataclasses import astuple, dataclass
 from enum import IntEnum, IntFlag
 from typing import ClassVar, Self
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 MAX_PORTS = 2048
 MAX_VIDS = 4096
+MAX_EXCLUSIONS = 1048576
+MAX_EXCLUSION_HITS = 262144
+MAX_CANDIDATES = 64
+PROTOCOL_ANY = 256
 VID_PROBE = 4094
 ETHERTYPE_PROBE = 0x88B5
 
@@ -39,6 +43,31 @@ class Mode(IntEnum):
     MONITORING = 2
 
 
+class ExclusionAction(IntEnum):
+    """`enum exclusion_action`; the smaller, the stricter."""
+
+    DEFAULT = 0
+    DO_NOT_BLOCK = 1
+    DO_NOT_SCAN = 2
+
+
+class VlanMatch(IntEnum):
+    """`enum vlan_match`."""
+
+    ANY = 0
+    NONE = 1
+    TAGGED = 2
+    ID = 3
+
+
+class Opener(IntFlag):
+    """`enum opener`: who began a connection."""
+
+    BY_VM = 1
+    BY_REMOTE = 2
+    BY_ANY = 3
+
+
 class PortFlag(IntFlag):
     """`enum port_flag`."""
 
@@ -61,6 +90,8 @@ COUNTERS = (
     "closed_down",
     "closed_busy",
     "blocked_source",
+    "not_scanned",
+    "observed_only",
 )
 """`enum counter`, in order."""
 
@@ -97,12 +128,15 @@ class Settings(_Record):
 class Port(_Record):
     """`struct port`; its key is the interface index."""
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IHBBI4x")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IHBBIH2xII")
     id: int
     vid: int
     mode: int
     flags: int
     segment: int = 0
+    observe_vid: int = 0
+    exclusion_set: int = 0
+    exclusion_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +178,7 @@ class FlowKey(_Record):
 class Flow(_Record):
     """`struct flow`; pairs are (from the VM, to the VM), bytes are frame lengths before segmentation."""
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ2Q2Q2I2B6s6s2x")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ2Q2Q2I2B6s6sBxQQ")
     first_ns: int
     last_ns: int
     packets_from: int
@@ -157,6 +191,9 @@ class Flow(_Record):
     flags_to: int
     vm_mac: bytes
     peer_mac: bytes
+    opened: int = 0
+    exclusion: int = 0
+    exclusion_row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +204,86 @@ class BlockedKey(_Record):
     address: bytes
     segment: int
     vlan: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionKey4(_Record):
+    """`struct exclusion_key4`; `prefixlen` counts the 32 bits of the set's number."""
+
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=II4s")
+    prefixlen: int
+    set: int
+    address: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionKey6(_Record):
+    """`struct exclusion_key6`."""
+
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=II16s")
+    prefixlen: int
+    set: int
+    address: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion(_Record):
+    """`struct exclusion`: one row that an address may meet; ports in host byte order."""
+
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QI6H4B4x")
+    row: int
+    next: int
+    remote_from: int
+    remote_to: int
+    local_from: int
+    local_to: int
+    vlan: int
+    protocol: int
+    vlan_match: int
+    opened: int
+    ports: int
+    action: int
+
+    def pack(self) -> bytes:
+        """Return the C structure. Spelled out, because `astuple` copies deeply and there are 100,000 of these."""
+        return self.FORMAT.pack(
+            self.row,
+            self.next,
+            self.remote_from,
+            self.remote_to,
+            self.local_from,
+            self.local_to,
+            self.vlan,
+            self.protocol,
+            self.vlan_match,
+            self.opened,
+            self.ports,
+            self.action,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionNode(_Record):
+    """`struct exclusion_node`: the key of the rows behind the first."""
+
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=II")
+    set: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionHits(_Record):
+    """`struct exclusion_hits`, summed over the CPUs; octets are frame lengths before segmentation."""
+
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ")
+    packets: int = 0
+    octets: int = 0
+
+    @classmethod
+    def sum_of(cls, raw: bytes) -> Self:
+        """Add up the per-CPU values as the kernel returns them, one after the other."""
+        values = memoryview(raw).cast("Q")
+        return cls(sum(values[0::2]), sum(values[1::2]))
 
 
 COUNTERS_SIZE = 2 * len(COUNTERS) * 8

@@ -1,7 +1,7 @@
 """Typed access to a BPF map: the file descriptor, and how keys and values are packed."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -10,6 +10,11 @@ from hyperward.steering.layout import (
     BlockedKey,
     Counters,
     Direction,
+    Exclusion,
+    ExclusionHits,
+    ExclusionKey4,
+    ExclusionKey6,
+    ExclusionNode,
     Flow,
     FlowKey,
     Heartbeat,
@@ -17,7 +22,7 @@ from hyperward.steering.layout import (
     Settings,
     VidOwner,
 )
-from hyperward.steering.libbpf import BpfError, check, ffi, lib
+from hyperward.steering.libbpf import BpfError, check, ffi, lib, sized
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -37,6 +42,19 @@ class Table(Protocol[K, V]):
 
     def items(self) -> Iterator[tuple[K, V]]:
         """Iterate over a map that may change meanwhile."""
+
+
+class BulkTable(Table[K, V], Protocol[K, V]):
+    """A table that takes many entries at once, in the order given."""
+
+    def keys(self) -> list[K]:
+        """Return all keys."""
+
+    def set_many(self, entries: Iterable[tuple[K, V]]) -> None:
+        """Insert or replace; on an error those before it are in."""
+
+    def delete_many(self, keys: Iterable[K]) -> None:
+        """Remove; a key that is not there is fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +105,32 @@ class BpfMap(Generic[K, V]):
         check(result, f"deleting from map {self.name}")
         return True
 
+    def set_many(self, entries: Iterable[tuple[K, V]]) -> None:
+        """Insert or replace many entries, in their order, with few system calls. Not for per-CPU maps."""
+        packed = [(self._key.pack(key), self._value.pack(value)) for key, value in entries]
+        if not packed:
+            return
+        count = ffi.new("uint32_t *", len(packed))
+        keys = b"".join(key for key, _ in packed)
+        values = b"".join(value for _, value in packed)
+        result = lib().bpf_map_update_batch(self.fd, keys, values, count, sized("bpf_map_batch_opts"))
+        check(result, f"writing {len(packed)} entries of map {self.name}")
+
+    def delete_many(self, keys: Iterable[K]) -> None:
+        """Remove many keys, in their order; one that is not there is fine."""
+        packed = [self._key.pack(key) for key in keys]
+        while packed:
+            count = ffi.new("uint32_t *", len(packed))
+            result = lib().bpf_map_delete_batch(self.fd, b"".join(packed), count, sized("bpf_map_batch_opts"))
+            if result != -errno.ENOENT:
+                check(result, f"deleting from map {self.name}")
+                return
+            del packed[: count[0] + 1]
+
+    def keys(self) -> list[K]:
+        """Return all keys, as far as the map is stable meanwhile."""
+        return [self._key.unpack(raw) for raw in self._keys()]
+
     def items(self) -> Iterator[tuple[K, V]]:
         """Iterate; entries that come or go meanwhile may be missed, none is returned twice in a stable map."""
         for raw in self._keys():
@@ -124,10 +168,15 @@ _HEARTBEAT: Codec[Heartbeat] = _record(Heartbeat)
 _FLOW_KEY: Codec[FlowKey] = _record(FlowKey)
 _FLOW: Codec[Flow] = _record(Flow)
 _BLOCKED_KEY: Codec[BlockedKey] = _record(BlockedKey)
+_EXCLUSION_KEY4: Codec[ExclusionKey4] = _record(ExclusionKey4)
+_EXCLUSION_KEY6: Codec[ExclusionKey6] = _record(ExclusionKey6)
+_EXCLUSION_NODE: Codec[ExclusionNode] = _record(ExclusionNode)
+_EXCLUSION: Codec[Exclusion] = _record(Exclusion)
 _DIRECTION: Codec[Direction] = Codec(4, U32.pack, lambda raw: Direction(U32.unpack(raw)))
 
 
 _COUNTERS: Codec[Counters] = Codec(COUNTERS_SIZE, Counters.pack, Counters.sum_of)
+_EXCLUSION_HITS: Codec[ExclusionHits] = Codec(ExclusionHits.FORMAT.size, ExclusionHits.pack, ExclusionHits.sum_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +190,10 @@ class Maps:
     heartbeats: Table[Direction, Heartbeat]
     flows: Table[FlowKey, Flow]
     blocked: Table[BlockedKey, int]
+    exclusions4: BulkTable[ExclusionKey4, Exclusion]
+    exclusions6: BulkTable[ExclusionKey6, Exclusion]
+    exclusion_nodes: BulkTable[ExclusionNode, Exclusion]
+    exclusion_hits: BulkTable[int, ExclusionHits]
 
 
 def bind(fds: dict[str, int]) -> Maps:
@@ -153,4 +206,8 @@ def bind(fds: dict[str, int]) -> Maps:
         heartbeats=BpfMap("heartbeats", fds["heartbeats"], _DIRECTION, _HEARTBEAT),
         flows=BpfMap("flows", fds["flows"], _FLOW_KEY, _FLOW),
         blocked=BpfMap("blocked", fds["blocked"], _BLOCKED_KEY, U64),
+        exclusions4=BpfMap("exclusions4", fds["exclusions4"], _EXCLUSION_KEY4, _EXCLUSION),
+        exclusions6=BpfMap("exclusions6", fds["exclusions6"], _EXCLUSION_KEY6, _EXCLUSION),
+        exclusion_nodes=BpfMap("exclusion_nodes", fds["exclusion_nodes"], _EXCLUSION_NODE, _EXCLUSION),
+        exclusion_hits=BpfMap("exclusion_hits", fds["exclusion_hits"], U64, _EXCLUSION_HITS, per_cpu=True),
     )

@@ -26,6 +26,9 @@ class PortSettings:
         closed_down: drop instead of pass while the engine is down.
         closed_busy: drop instead of pass while the engine cannot keep up.
         segment: number of the broadcast domain, for source blocks.
+        observe_vid: VLAN id of packets that an exclusion says `do_not_block` of; 0 for none.
+        exclusion_set: number of its set of exclusions; 0 for none.
+        exclusion_version: what the set's content is; another number whenever it changed.
     """
 
     port_id: int
@@ -34,6 +37,9 @@ class PortSettings:
     closed_down: bool = False
     closed_busy: bool = False
     segment: int = 0
+    observe_vid: int = 0
+    exclusion_set: int = 0
+    exclusion_version: int = 0
 
 
 class PortTable(Protocol):
@@ -107,13 +113,24 @@ class KernelPorts:
         if settings.vid:
             copies = int(settings.mode is Mode.MONITORING)
             maps.vids.set(settings.vid, VidOwner(ifindex, settings.port_id, copies))
+        if settings.observe_vid:
+            maps.vids.set(settings.observe_vid, VidOwner(ifindex, settings.port_id))
         owned = tc.ensure_qdisc(ifindex) or bool(before and before.flags & PortFlag.OWNS_QDISC)
         flags = PortFlag.OWNS_QDISC if owned else PortFlag.NONE
         if settings.closed_down:
             flags |= PortFlag.CLOSED_DOWN
         if settings.closed_busy:
             flags |= PortFlag.CLOSED_BUSY
-        port = Port(settings.port_id, settings.vid, settings.mode, flags, settings.segment)
+        port = Port(
+            settings.port_id,
+            settings.vid,
+            settings.mode,
+            flags,
+            settings.segment,
+            settings.observe_vid,
+            settings.exclusion_set,
+            settings.exclusion_version,
+        )
         if port != before:
             maps.ports.set(ifindex, port)
         self.ensure_attached(ifindex)
@@ -144,6 +161,9 @@ class KernelPorts:
                 closed_down=bool(port.flags & PortFlag.CLOSED_DOWN),
                 closed_busy=bool(port.flags & PortFlag.CLOSED_BUSY),
                 segment=port.segment,
+                observe_vid=port.observe_vid,
+                exclusion_set=port.exclusion_set,
+                exclusion_version=port.exclusion_version,
             )
             for ifindex, port in self._maps.ports.items()
         }

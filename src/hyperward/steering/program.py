@@ -24,7 +24,19 @@ from hyperward.steering.libbpf import BpfError, check, ffi, lib, sized, text
 from hyperward.steering.maps import Maps, bind
 
 PROGRAMS = ("from_vm", "to_vm", "to_engine", "from_engine_network", "from_engine_guest")
-MAPS = ("settings", "ports", "vids", "port_counters", "heartbeats", "flows", "blocked")
+MAPS = (
+    "settings",
+    "ports",
+    "vids",
+    "port_counters",
+    "heartbeats",
+    "flows",
+    "blocked",
+    "exclusions4",
+    "exclusions6",
+    "exclusion_nodes",
+    "exclusion_hits",
+)
 _VERIFIER_LOG_BYTES = 1 << 16
 
 log = structlog.get_logger(__name__)

@@ -84,15 +84,51 @@ struct {
 	__type(value, __u64);
 } blocked SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MAX_EXCLUSIONS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct exclusion_key4);
+	__type(value, struct exclusion);
+} exclusions4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MAX_EXCLUSIONS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct exclusion_key6);
+	__type(value, struct exclusion);
+} exclusions6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_EXCLUSIONS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct exclusion_node);
+	__type(value, struct exclusion);
+} exclusion_nodes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, MAX_EXCLUSION_HITS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct exclusion_hits);
+} exclusion_hits SEC(".maps");
+
 enum engine_state { ENGINE_UP, ENGINE_BUSY, ENGINE_DOWN };
+
+/* What of a packet could be read. A guest can hide the rest by fragments, odd headers or short packets. */
+enum known { KNOWN_ADDRESS = 1, KNOWN_PROTOCOL = 2, KNOWN_PORTS = 4 };
 
 struct packet {
 	struct flow_key key;
 	__u32 ack;
 	__u8 tcp_flags;
-	__u8 is_ip;
-	__u8 tags; /* the guest's own */
-	__u8 pad;
+	__u8 is_ip; /* 4 or 6; 0: not IP */
+	__u8 tags;  /* the guest's own */
+	__u8 known;
+	__u8 fragment;
 };
 
 static __always_inline void count(struct counters *c, enum direction d, enum counter which, __u64 n)
@@ -134,6 +170,7 @@ static __always_inline void parse_transport(struct __sk_buff *skb, __u32 off, en
 	default:
 		return;
 	}
+	p->known |= KNOWN_PORTS;
 	p->key.local_port = d == FROM_VM ? tcp.source : tcp.dest;
 	p->key.remote_port = d == FROM_VM ? tcp.dest : tcp.source;
 }
@@ -147,9 +184,17 @@ static __always_inline void parse_v4(struct __sk_buff *skb, __u32 off, enum dire
 	map_v4(p->key.local, d == FROM_VM ? ip.source : ip.dest);
 	map_v4(p->key.remote, d == FROM_VM ? ip.dest : ip.source);
 	p->key.protocol = ip.protocol;
+	p->known = KNOWN_ADDRESS | KNOWN_PROTOCOL;
+	p->fragment = (ip.frag & bpf_htons(0x3fff)) != 0;
 	if (ip.frag & bpf_htons(0x1fff))
 		return;
 	parse_transport(skb, off + (ip.vihl & 0xf) * 4, d, p);
+}
+
+/* Hop-by-hop, routing, destination options, fragment, authentication. */
+static __always_inline int is_extension(__u8 next)
+{
+	return next == 0 || next == 43 || next == 60 || next == 44 || next == 51;
 }
 
 static __always_inline void parse_v6(struct __sk_buff *skb, __u32 off, enum direction d, struct packet *p)
@@ -162,18 +207,21 @@ static __always_inline void parse_v6(struct __sk_buff *skb, __u32 off, enum dire
 		return;
 	__builtin_memcpy(p->key.local, d == FROM_VM ? ip.source : ip.dest, 16);
 	__builtin_memcpy(p->key.remote, d == FROM_VM ? ip.dest : ip.source, 16);
+	p->known = KNOWN_ADDRESS;
 	next = ip.next;
 	off += sizeof(ip);
 #pragma unroll
 	for (int i = 0; i < MAX_EXTENSIONS; i++) {
-		/* hop-by-hop, routing, destination options, fragment, authentication */
-		if (next != 0 && next != 43 && next != 60 && next != 44 && next != 51)
+		if (!is_extension(next))
 			break;
 		if (bpf_skb_load_bytes(skb, off, &ext, sizeof(ext)) < 0)
 			return;
 		if (next == 44) {
+			p->fragment = 1;
 			if (ext.frag & bpf_htons(0xfff8)) {
 				p->key.protocol = ext.next;
+				if (!is_extension(ext.next))
+					p->known |= KNOWN_PROTOCOL;
 				return;
 			}
 			off += 8;
@@ -185,6 +233,8 @@ static __always_inline void parse_v6(struct __sk_buff *skb, __u32 off, enum dire
 		next = ext.next;
 	}
 	p->key.protocol = next;
+	if (!is_extension(next))
+		p->known |= KNOWN_PROTOCOL;
 	parse_transport(skb, off, d, p);
 }
 
@@ -214,27 +264,38 @@ static __always_inline void parse(struct __sk_buff *skb, enum direction d, struc
 		off += sizeof(tag);
 	}
 	if (type == bpf_htons(ETH_P_IP)) {
-		p->is_ip = 1;
+		p->is_ip = 4;
 		parse_v4(skb, off, d, p);
 	} else if (type == bpf_htons(ETH_P_IPV6)) {
-		p->is_ip = 1;
+		p->is_ip = 6;
 		parse_v6(skb, off, d, p);
 	}
 }
 
-static __always_inline void account(struct __sk_buff *skb, enum direction d, struct packet *p, __u64 now)
+static __always_inline struct flow *account(struct __sk_buff *skb, enum direction d, struct packet *p, __u64 now)
 {
 	struct flow *flow = bpf_map_lookup_elem(&flows, &p->key);
 
 	if (!flow) {
 		struct flow fresh = { .first_ns = now };
 
+		if (p->key.protocol != 6)
+			fresh.opened = 1 << d;
+
 		bpf_skb_load_bytes(skb, 0, d == FROM_VM ? fresh.peer_mac : fresh.vm_mac, 6);
 		bpf_skb_load_bytes(skb, 6, d == FROM_VM ? fresh.vm_mac : fresh.peer_mac, 6);
 		bpf_map_update_elem(&flows, &p->key, &fresh, BPF_NOEXIST);
 		flow = bpf_map_lookup_elem(&flows, &p->key);
 		if (!flow)
-			return;
+			return 0;
+	}
+	/*
+	 * Only the first SYN of a side counts, and a side that answered has sent one: nobody can change afterwards who
+	 * began a connection. Where both began, by chance or to confuse us, nobody did.
+	 */
+	if ((p->tcp_flags & 0x12) == 0x02 && !(flow->flags[d] & 0x02)) {
+		flow->opened |= 1 << d;
+		flow->exclusion = 0;
 	}
 	flow->last_ns = now;
 	__sync_fetch_and_add(&flow->packets[d], 1);
@@ -242,6 +303,7 @@ static __always_inline void account(struct __sk_buff *skb, enum direction d, str
 	flow->flags[d] |= p->tcp_flags;
 	if (p->tcp_flags & 0x10)
 		flow->ack[d] = p->ack;
+	return flow;
 }
 
 static __always_inline int source_blocked(struct port *port, enum direction d, struct packet *p, __u64 now)
@@ -252,6 +314,168 @@ static __always_inline int source_blocked(struct port *port, enum direction d, s
 	__builtin_memcpy(key.address, d == FROM_VM ? p->key.local : p->key.remote, 16);
 	until = bpf_map_lookup_elem(&blocked, &key);
 	return until && now < *until;
+}
+
+/* A packet's way along the rows that its remote address may meet. */
+struct walk {
+	struct exclusion_node node;
+	__u64 row;
+	__u16 vlan;
+	__u16 remote_port; /* host byte order */
+	__u16 local_port;
+	__u8 protocol;
+	__u8 known;
+	__u8 opened;
+	__u8 action; /* the strictest so far */
+	__u8 certain;
+	__u8 pad;
+};
+
+#define NOTHING_YET 255
+
+/*
+ * Does the packet meet this row? Returns 1 when the walk is over: a row was met for certain, or nothing can be
+ * stricter. What the packet does not show counts as "may be": the walk goes on and the strictest of all holds.
+ */
+static __always_inline int meet(struct walk *w, const struct exclusion *e)
+{
+	int certain = 1;
+
+	w->node.number = e->next;
+	if ((e->vlan_match == VLAN_NONE && w->vlan) || (e->vlan_match == VLAN_TAGGED && !w->vlan) ||
+	    (e->vlan_match == VLAN_ID && w->vlan != e->vlan))
+		return 0;
+	if (!(w->known & KNOWN_PROTOCOL)) {
+		certain = e->protocol == PROTOCOL_ANY && !e->ports;
+	} else {
+		if (e->protocol != PROTOCOL_ANY && e->protocol != w->protocol)
+			return 0;
+		if (e->ports && w->protocol != 6 && w->protocol != 17 && w->protocol != 132)
+			return 0;
+		if (e->ports && !(w->known & KNOWN_PORTS))
+			certain = 0;
+		else if (e->ports && (w->remote_port < e->remote_from || w->remote_port > e->remote_to ||
+				      w->local_port < e->local_from || w->local_port > e->local_to))
+			return 0;
+	}
+	if (e->opened != OPENED_BY_ANY) {
+		if (w->opened != OPENED_BY_VM && w->opened != OPENED_BY_REMOTE)
+			certain = 0;
+		else if (w->opened != e->opened)
+			return 0;
+	}
+	if (e->action < w->action) {
+		w->action = e->action;
+		w->row = e->row;
+	}
+	w->certain = certain;
+	return certain || w->action == EXCLUSION_DEFAULT;
+}
+
+static long next_row(__u32 index, void *context)
+{
+	struct walk *w = context;
+	struct exclusion *e;
+
+	(void)index;
+	if (!w->node.number)
+		return 1;
+	e = bpf_map_lookup_elem(&exclusion_nodes, &w->node);
+	/* Taken away under us with the rows that it belonged to: no row, so inspect. */
+	if (!e) {
+		w->node.number = 0;
+		return 1;
+	}
+	return meet(w, e);
+}
+
+/* The first row that the packet meets, of all the rows that hold its remote address. */
+static __always_inline void find_row(struct port *port, struct packet *p, __u8 opened, struct walk *w)
+{
+	struct exclusion *e;
+
+	__builtin_memset(w, 0, sizeof(*w));
+	if (p->is_ip == 4) {
+		struct exclusion_key4 key = { .prefixlen = 64, .set = port->exclusion_set };
+
+		__builtin_memcpy(key.address, p->key.remote + 12, 4);
+		e = bpf_map_lookup_elem(&exclusions4, &key);
+	} else {
+		struct exclusion_key6 key = { .prefixlen = 160, .set = port->exclusion_set };
+
+		__builtin_memcpy(key.address, p->key.remote, 16);
+		e = bpf_map_lookup_elem(&exclusions6, &key);
+	}
+	if (!e)
+		return;
+	w->node.set = port->exclusion_set;
+	w->vlan = p->key.vlan;
+	w->remote_port = bpf_ntohs(p->key.remote_port);
+	w->local_port = bpf_ntohs(p->key.local_port);
+	w->protocol = p->key.protocol;
+	w->known = p->known;
+	w->opened = opened;
+	w->action = NOTHING_YET;
+	/* All fragments of a packet go one way, and only the first has ports. */
+	if (p->fragment)
+		w->known &= ~KNOWN_PORTS;
+	if (p->fragment || !(p->known & KNOWN_PROTOCOL))
+		w->opened = 0;
+	if (!meet(w, e))
+		bpf_loop(MAX_CANDIDATES, next_row, w, 0);
+	if (!w->certain && w->action != EXCLUSION_DEFAULT) {
+		w->action = EXCLUSION_DEFAULT;
+		w->row = 0;
+	}
+}
+
+static __always_inline void count_hit(struct __sk_buff *skb, __u64 row)
+{
+	struct exclusion_hits *hits = bpf_map_lookup_elem(&exclusion_hits, &row);
+
+	if (!hits) {
+		struct exclusion_hits none = {};
+
+		bpf_map_update_elem(&exclusion_hits, &row, &none, BPF_NOEXIST);
+		hits = bpf_map_lookup_elem(&exclusion_hits, &row);
+		if (!hits)
+			return;
+	}
+	hits->packets++;
+	hits->bytes += skb->len;
+}
+
+/*
+ * What do the exclusions of the port say? The answer for a flow is kept with it until a row changes, so the number of
+ * rows costs nothing after the first packet. It is kept only where the packet showed all that rows ask for.
+ */
+static __always_inline enum exclusion_action excluded(struct __sk_buff *skb, struct port *port, struct packet *p,
+						      struct flow *flow)
+{
+	__u64 version = (__u64)port->exclusion_version << 32, row;
+	int has_ports = p->key.protocol == 6 || p->key.protocol == 17 || p->key.protocol == 132;
+	int whole = !p->fragment && p->known & KNOWN_PROTOCOL && (!has_ports || p->known & KNOWN_PORTS);
+	enum exclusion_action action;
+
+	if (!(p->known & KNOWN_ADDRESS))
+		return EXCLUSION_DEFAULT;
+	if (flow && whole && (flow->exclusion & ~0xffffffffULL) == version) {
+		action = flow->exclusion & 0xff;
+		row = flow->exclusion_row;
+	} else {
+		struct walk w;
+
+		find_row(port, p, flow ? flow->opened : 0, &w);
+		action = w.action;
+		row = w.row;
+		if (flow && whole) {
+			flow->exclusion_row = row;
+			flow->exclusion = version | action;
+		}
+	}
+	if (row)
+		count_hit(skb, row);
+	return action;
 }
 
 /* Hand a copy to an inspection pair and leave the packet as it was. */
@@ -332,8 +556,12 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 	struct port *port = bpf_map_lookup_elem(&ports, &ifindex);
 	struct counters *c;
 	struct packet p;
+	struct flow *flow;
 	enum engine_state state;
+	enum exclusion_action exclusion = EXCLUSION_DEFAULT;
+	__u32 vid;
 	__u64 now;
+	int is_blocked;
 
 	if ((skb->mark & (MARK_MAGIC_MASK | MARK_KIND_MASK)) == (MARK_MAGIC | MARK_RETURNED)) {
 		skb->mark = 0;
@@ -351,13 +579,29 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 	}
 	p.key.port_id = port->id;
 	now = bpf_ktime_get_ns();
-	if (port->mode == MODE_STANDARD && source_blocked(port, d, &p, now)) {
+	is_blocked = port->mode == MODE_STANDARD && source_blocked(port, d, &p, now);
+	/* A blocked source must not fill the table of flows. */
+	flow = is_blocked ? bpf_map_lookup_elem(&flows, &p.key) : account(skb, d, &p, now);
+	if (port->exclusion_set)
+		exclusion = excluded(skb, port, &p, flow);
+	/* An excluded address is never acted upon, also not because of what it did to another VM of its network. */
+	if (is_blocked && exclusion == EXCLUSION_DEFAULT) {
 		count(c, d, BLOCKED_SOURCE, 1);
 		return TC_ACT_SHOT;
 	}
-	account(skb, d, &p, now);
+	if (is_blocked)
+		account(skb, d, &p, now);
+	if (exclusion == EXCLUSION_DO_NOT_SCAN) {
+		count(c, d, NOT_SCANNED, 1);
+		return TC_ACT_UNSPEC;
+	}
 	pair = d == FROM_VM ? s->guest_ifindex : s->network_ifindex;
-	mark = MARK_MAGIC | MARK_TAG | (port->vid & MARK_VID_MASK);
+	vid = port->vid;
+	if (exclusion == EXCLUSION_DO_NOT_BLOCK && port->mode == MODE_STANDARD && port->observe_vid) {
+		vid = port->observe_vid;
+		count(c, d, OBSERVED_ONLY, 1);
+	}
+	mark = MARK_MAGIC | MARK_TAG | (vid & MARK_VID_MASK);
 	if (port->mode == MODE_MONITORING) {
 		/*
 		 * Both directions go in at one end, where one engine thread takes them in their order. Nothing holds an

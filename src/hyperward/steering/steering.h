@@ -7,12 +7,15 @@
 #ifndef HYPERWARD_STEERING_H
 #define HYPERWARD_STEERING_H
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 
 #define MAX_PORTS 2048   /* port ids 1..2047 */
 #define MAX_VIDS 4096    /* 12 bits of 802.1Q */
 #define MAX_FLOWS 131072 /* least recently used ones leave */
 #define MAX_BLOCKED 65536
+#define MAX_EXCLUSIONS 1048576 /* prefixes of all sets together, for each of IPv4 and IPv6; also nodes of decision lists */
+#define MAX_EXCLUSION_HITS 262144
+#define MAX_CANDIDATES 64      /* rows that one address can meet before one of them decides for certain */
 
 /* 4095 is reserved by 802.1Q, 4094 is ours for probes, 0 means "priority tag only". */
 #define VID_PROBE 4094
@@ -55,6 +58,8 @@ enum counter {
 	CLOSED_DOWN,
 	CLOSED_BUSY,
 	BLOCKED_SOURCE,
+	NOT_SCANNED,   /* excluded: do_not_scan */
+	OBSERVED_ONLY, /* excluded: do_not_block, to the engine under observe_vid */
 	COUNTERS,
 };
 
@@ -75,7 +80,10 @@ struct port {
 	__u8 mode;     /* enum port_mode */
 	__u8 flags;    /* enum port_flag */
 	__u32 segment; /* broadcast domain, so that a block of one network does not hit another */
-	__u32 pad;
+	__u16 observe_vid; /* the VLAN id of packets that a row says do_not_block of; 0: none */
+	__u16 pad;
+	__u32 exclusion_set;     /* 0: none, and nothing is looked up */
+	__u32 exclusion_version; /* another one whenever rows of the set changed; never 0 with a set */
 };
 
 /* Key: VLAN id. */
@@ -117,7 +125,59 @@ struct flow {
 	__u8 flags[DIRECTIONS];  /* all TCP flags seen */
 	__u8 vm_mac[6];
 	__u8 peer_mac[6];
-	__u8 pad[2];
+	__u8 opened;         /* enum opener bits: who began it; 0: we were not there, both: nobody can tell */
+	__u8 pad;
+	__u64 exclusion;     /* what the exclusions said: exclusion_version << 32 | enum exclusion_action */
+	__u64 exclusion_row; /* the row that said it; 0: none */
+};
+
+enum opener { OPENED_BY_VM = 1, OPENED_BY_REMOTE = 2, OPENED_BY_ANY = 3 };
+
+/* The smaller, the stricter: where it cannot be known which of two rows is met, the stricter holds. */
+enum exclusion_action { EXCLUSION_DEFAULT = 0, EXCLUSION_DO_NOT_BLOCK = 1, EXCLUSION_DO_NOT_SCAN = 2 };
+
+enum vlan_match { VLAN_ANY = 0, VLAN_NONE = 1, VLAN_TAGGED = 2, VLAN_ID = 3 };
+
+#define PROTOCOL_ANY 256
+
+/* Keys of the tries; prefixlen counts the 32 bits of the set's number. */
+struct exclusion_key4 {
+	__u32 prefixlen;
+	__u32 set;
+	__u8 address[4];
+};
+
+struct exclusion_key6 {
+	__u32 prefixlen;
+	__u32 set;
+	__u8 address[16];
+};
+
+/* A row that an address may meet, and the node of the next one. Numbers are in host byte order. */
+struct exclusion {
+	__u64 row;  /* what its hits are counted under */
+	__u32 next; /* 0: no further one */
+	__u16 remote_from;
+	__u16 remote_to;
+	__u16 local_from;
+	__u16 local_to;
+	__u16 vlan;
+	__u16 protocol;  /* PROTOCOL_ANY: any */
+	__u8 vlan_match; /* enum vlan_match */
+	__u8 opened;     /* enum opener */
+	__u8 ports;      /* 1: the ports count; then only TCP, UDP and SCTP match */
+	__u8 action;     /* enum exclusion_action */
+	__u32 pad;
+};
+
+struct exclusion_node {
+	__u32 set;
+	__u32 number; /* from 1 */
+};
+
+struct exclusion_hits {
+	__u64 packets;
+	__u64 bytes;
 };
 
 /* Value: CLOCK_MONOTONIC ns until which the source is dropped. */

@@ -11,21 +11,23 @@ protected again in the moment in which the interface is back.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
 
 from hyperward.errors import HyperwardError, SystemFault
+from hyperward.exclusions.scope import needs_observing
 from hyperward.ips.engine.apply import Applied
 from hyperward.ips.engine.plan import Registered
 from hyperward.ips.engine.tenants import Desired, Tenant
 from hyperward.policy.fields import FailureAction, Mode
 from hyperward.policy.networks import ANY, NetworkSet
-from hyperward.policy.resolve import IpsSettings
+from hyperward.policy.resolve import IpsSettings, Variant
 from hyperward.steering.layout import Mode as SteeringMode
 from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.desired import DesiredPort
+from hyperward.svm.exclusion_sets import ExclusionSets, Prepared, SetUse
 from hyperward.svm.lanes import Lane, LaneEntry, PortKey
 from hyperward.svm.rulesets import RuleSet, RuleSetInfo, RuleSetSource
 from hyperward.svm.state import State
@@ -68,7 +70,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A port with its lane and the tenant that it shall have; `ifindex` is None while its interface is not there."""
+    """A port with its lanes and the tenants that they shall have; `ifindex` is None while its interface is not there.
+
+    `watched` is the observe lane, for packets that an exclusion says `do_not_block` of; None where no row does and none
+    did before.
+    """
 
     port: DesiredPort
     ips: IpsSettings
@@ -76,16 +82,21 @@ class _Wish:
     segment: int
     lane: LaneEntry
     tenant: int | None
+    watched: LaneEntry | None
+    watched_tenant: int | None
 
 
 class Applier:
     """Holds what was applied last, and applies what comes next. Calls must not overlap."""
 
-    def __init__(self, *, ports: PortTable, engine: Engine, rule_sets: RuleSetSource, state: State) -> None:
+    def __init__(
+        self, *, ports: PortTable, engine: Engine, rule_sets: RuleSetSource, state: State, exclusions: ExclusionSets
+    ) -> None:
         self._ports = ports
         self._engine = engine
         self._rule_sets = rule_sets
         self._state = state
+        self._exclusions = exclusions
         self._desired = Desired()
         self.ports_by_vid: dict[int, DesiredPort] = {}
         """The port behind a VLAN id as it was applied last."""
@@ -112,8 +123,9 @@ class Applier:
         outcome = Outcome()
         covered = [(port, port.ips) for port in wanted if port.ips is not None]
         outcome.missing += [port.interface for port, _ in covered if port.interface not in links]
-        compiled = await self._compile(covered, outcome)
-        wishes = self._wish(covered, links, segments, compiled, outcome)
+        watched = self._watched(covered, links)
+        compiled = await self._compile(covered, watched, outcome)
+        wishes = self._wish(covered, links, segments, compiled, watched=watched, outcome=outcome)
         self._state.save()
         desired = self._desire(wishes, compiled)
         applied = await self._engine.apply(desired)
@@ -123,25 +135,47 @@ class Applier:
         await asyncio.to_thread(self._steer, wishes, applied, outcome)
         present = {wish.ifindex for wish in wishes if wish.ifindex is not None}
         await asyncio.to_thread(self._remove, present, outcome)
+        await asyncio.to_thread(self._settle, wishes)
         for key in self._state.ledger.ports() - {_key(wish.port) for wish in wishes}:
             self._state.ledger.release(key, now=time.time())
         self.ports_by_id.clear()
         self.ports_by_id |= {settings.port_id: settings for settings in self._ports.registered().values()}
         self.ports_by_vid |= {wish.lane.vid: wish.port for wish in wishes}
         self.versions_by_vid |= {w.lane.vid: compiled[w.ips].info.digest for w in wishes if w.ips in compiled}
+        for wish in wishes:
+            if wish.watched is not None:
+                self.ports_by_vid[wish.watched.vid] = wish.port
+                if _observed(wish.ips) in compiled:
+                    self.versions_by_vid[wish.watched.vid] = compiled[_observed(wish.ips)].info.digest
         self._state.save()
         return outcome
 
+    def _watched(self, covered: list[tuple[DesiredPort, IpsSettings]], links: Mapping[str, int]) -> set[str]:
+        """Return the interfaces whose ports need an observe lane, or use one until this change is done."""
+        registered = self._ports.registered()
+        using = {ifindex for ifindex, settings in registered.items() if settings.observe_vid}
+        return {
+            port.interface
+            for port, _ in covered
+            if port.mode is not Mode.MONITORING
+            and (needs_observing(port.exclusions) or links.get(port.interface) in using)
+        }
+
     async def _compile(
-        self, covered: list[tuple[DesiredPort, IpsSettings]], outcome: Outcome
+        self, covered: list[tuple[DesiredPort, IpsSettings]], watched: set[str], outcome: Outcome
     ) -> dict[IpsSettings, RuleSet]:
         compiled: dict[IpsSettings, RuleSet] = {}
-        for ips in {ips for _, ips in covered}:
+        users: dict[IpsSettings, list[str]] = {}
+        for port, ips in covered:
+            users.setdefault(ips, []).append(port.interface)
+            if port.interface in watched:
+                users.setdefault(_observed(ips), []).append(port.interface)
+        for ips, interfaces in users.items():
             try:
                 compiled[ips] = await self._rule_sets.get(ips)
             except HyperwardError as error:
                 log.error("rule_set_failed", reason=error.line())
-                outcome.failed |= {port.interface: error.line() for port, wish in covered if wish == ips}
+                outcome.failed |= dict.fromkeys(interfaces, error.line())
                 last_good = self._rule_sets.last_good(ips)
                 if last_good is not None:
                     compiled[ips] = last_good
@@ -157,41 +191,71 @@ class Applier:
         links: Mapping[str, int],
         segments: Mapping[str, int],
         compiled: Mapping[IpsSettings, RuleSet],
+        *,
+        watched: set[str],
         outcome: Outcome,
     ) -> list[_Wish]:
         users: dict[str, set[str]] = {}
         for port, ips in covered:
             if ips in compiled:
                 users.setdefault(settings_key(ips), set()).add(port.interface)
-        kept = self._kept_by_failures([port for port, ips in covered if ips not in compiled])
+            if port.interface in watched and _observed(ips) in compiled:
+                users.setdefault(settings_key(_observed(ips)), set()).add(f"{port.interface}/{Lane.OBSERVE}")
+        kept = self._kept_by_failures(
+            [(port, lane_of(port)) for port, ips in covered if ips not in compiled]
+            + [(p, Lane.OBSERVE) for p, ips in covered if p.interface in watched and _observed(ips) not in compiled]
+        )
         tenants = assign(self._state.tenants, {k: frozenset(v) for k, v in users.items()} | kept)
         self._state.tenants = tenants
         now = time.time()
         wishes = []
         for port, ips in covered:
-            try:
-                lane = self._state.ledger.take(
-                    _key(port), lane_of(port), vm_name=port.vm, now=now, wanted_id=port.port_id
-                )
-            except SystemFault as error:
-                outcome.failed[port.interface] = error.line()
+            lane = self._take(port, lane_of(port), now, outcome)
+            if lane is None:
                 continue
-            entry = tenants.get(settings_key(ips)) if ips in compiled else None
-            tenant = entry.id if entry else self._desired.mappings.get(lane.vid)
-            wishes.append(_Wish(port, ips, links.get(port.interface), segments.get(port.interface, 0), lane, tenant))
+            other = self._take(port, Lane.OBSERVE, now, outcome) if port.interface in watched else None
+            wishes.append(
+                _Wish(
+                    port=port,
+                    ips=ips,
+                    ifindex=links.get(port.interface),
+                    segment=segments.get(port.interface, 0),
+                    lane=lane,
+                    tenant=self._tenant_of(ips, lane, compiled),
+                    watched=other,
+                    watched_tenant=self._tenant_of(_observed(ips), other, compiled) if other else None,
+                )
+            )
         return wishes
 
-    def _kept_by_failures(self, failed: list[DesiredPort]) -> dict[str, frozenset[str]]:
+    def _take(self, port: DesiredPort, lane: Lane, now: float, outcome: Outcome) -> LaneEntry | None:
+        try:
+            return self._state.ledger.take(_key(port), lane, vm_name=port.vm, now=now, wanted_id=port.port_id)
+        except SystemFault as error:
+            outcome.failed[port.interface] = error.line()
+            return None
+
+    def _tenant_of(self, ips: IpsSettings, lane: LaneEntry, compiled: Mapping[IpsSettings, RuleSet]) -> int | None:
+        """Return the tenant of a lane: for the settings wanted, or the one that it has where those have no rule set."""
+        entry = self._state.tenants.get(settings_key(ips)) if ips in compiled else None
+        return entry.id if entry else self._desired.mappings.get(lane.vid)
+
+    def _kept_by_failures(self, failed: list[tuple[DesiredPort, Lane]]) -> dict[str, frozenset[str]]:
         """Return the entries whose tenants must stay because a port keeps its old rules."""
         kept_ids = set()
-        for port in failed:
-            lane = self._state.ledger.lanes_of(_key(port)).get(lane_of(port))
+        for port, which in failed:
+            lane = self._state.ledger.lanes_of(_key(port)).get(which)
             if lane is not None:
                 kept_ids.add(self._desired.mappings.get(lane.vid))
         return {key: entry.users for key, entry in self._state.tenants.items() if entry.id in kept_ids}
 
     def _desire(self, wishes: list[_Wish], compiled: Mapping[IpsSettings, RuleSet]) -> Desired:
         mappings = {wish.lane.vid: wish.tenant for wish in wishes if wish.tenant is not None}
+        mappings |= {
+            wish.watched.vid: wish.watched_tenant
+            for wish in wishes
+            if wish.watched is not None and wish.watched_tenant is not None
+        }
         tenants = {
             number: self._desired.tenants[number] for number in mappings.values() if number in self._desired.tenants
         }
@@ -203,23 +267,50 @@ class Applier:
     def _steer(self, wishes: list[_Wish], applied: Applied, outcome: Outcome) -> None:
         registered = self._ports.registered()
         held = self._engine.registered.mappings
+        prepared = self._exclusions.prepare(
+            {wish.port.interface: wish.port.exclusions for wish in wishes if wish.ifindex is not None}
+        )
         for wish in wishes:
             if wish.ifindex is None:
                 continue
             name = wish.port.interface
             if not applied.deferred and (wish.tenant is None or held.get(wish.lane.vid) != wish.tenant):
-                reasons = [refused.text for refused in applied.refused if refused.step.tenant == wish.tenant]
+                reasons = [one.text for one in applied.refused if one.step.tenant == wish.tenant]
                 outcome.failed.setdefault(name, reasons[0] if reasons else "the engine refused its rule set")
                 before = registered.get(wish.ifindex)
                 if before is None or before.vid != wish.lane.vid:
                     continue
-            settings = port_settings(wish.port, wish.lane, wish.segment)
+            settings = self._settings(wish, prepared, registered.get(wish.ifindex), applied)
             try:
                 if registered.get(wish.ifindex) != settings or not self._ports.is_attached(wish.ifindex):
                     self._ports.put(wish.ifindex, settings)
                     outcome.put.append(name)
             except HyperwardError as error:
                 outcome.failed[name] = error.line()
+
+        # A port without its exclusions is inspected more, not less: it is registered all the same.
+        for name, refused in prepared.failed.items():
+            outcome.failed.setdefault(name, refused.line())
+
+    def _settings(self, wish: _Wish, prepared: Prepared, before: PortSettings | None, applied: Applied) -> PortSettings:
+        use = prepared.uses.get(wish.port.interface)
+        if use is None:
+            use = SetUse(before.exclusion_set, before.exclusion_version) if before else SetUse()
+        observe = 0
+        if wish.watched is not None and wish.watched_tenant is not None and needs_observing(wish.port.exclusions):
+            # Without rules in the observe lane nothing would be reported: then the rules act.
+            held = self._engine.registered.mappings.get(wish.watched.vid)
+            observe = wish.watched.vid if applied.deferred or held == wish.watched_tenant else 0
+        return port_settings(wish.port, wish.lane, wish.segment, use, observe)
+
+    def _settle(self, wishes: list[_Wish]) -> None:
+        names = {wish.ifindex: wish.port.interface for wish in wishes}
+        try:
+            self._exclusions.settle(
+                {names.get(ifindex, str(ifindex)): s.exclusion_set for ifindex, s in self._ports.registered().items()}
+            )
+        except HyperwardError as error:
+            log.error("exclusions_not_cleaned", reason=error.line())
 
     def _remove(self, kept: set[int], outcome: Outcome) -> None:
         for ifindex in self._ports.registered().keys() - kept:
@@ -235,7 +326,9 @@ def lane_of(port: DesiredPort) -> Lane:
     return Lane.COPY if port.mode is Mode.MONITORING else Lane.ENFORCE
 
 
-def port_settings(port: DesiredPort, lane: LaneEntry, segment: int) -> PortSettings:
+def port_settings(
+    port: DesiredPort, lane: LaneEntry, segment: int, exclusions: SetUse, observe_vid: int
+) -> PortSettings:
     """Return what the kernel is told about a port."""
     return PortSettings(
         port_id=lane.port_id,
@@ -244,7 +337,15 @@ def port_settings(port: DesiredPort, lane: LaneEntry, segment: int) -> PortSetti
         closed_down=port.failure.down is FailureAction.CLOSED,
         closed_busy=port.failure.busy is FailureAction.CLOSED,
         segment=segment,
+        observe_vid=observe_vid,
+        exclusion_set=exclusions.number,
+        exclusion_version=exclusions.version,
     )
+
+
+def _observed(ips: IpsSettings) -> IpsSettings:
+    """Return the same rules, none of which acts."""
+    return replace(ips, variant=Variant.OBSERVE)
 
 
 def _key(port: DesiredPort) -> PortKey:

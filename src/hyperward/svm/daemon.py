@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import structlog
 
@@ -40,6 +41,9 @@ from hyperward.svm.config import SvmConfig
 from hyperward.svm.control import ControlServer
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.eventlog import EventLog
+from hyperward.svm.exclusion_report import exclusion_report
+from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
+from hyperward.svm.exclusion_tables import ExclusionTables
 from hyperward.svm.failures import Failure, FailureMemory, FailureWatch
 from hyperward.svm.first_start import StartedByFirstChange
 from hyperward.svm.instance import only_instance, require_root
@@ -119,11 +123,14 @@ class Daemon:
         nudge = FrameNudge(("hwg0", "hwn0"), mark=PROBE_MARK)
         self._engine = EngineSupervisor(settings, references, nudge=nudge, notify=self._notice)
         stack.push_async_callback(self._engine.detach)
+        in_use = [SetUse(port.exclusion_set, port.exclusion_version) for port in self._ports.registered().values()]
+        self._exclusions = ExclusionSets(ExclusionTables(program.maps), in_use)
         self._applier = Applier(
             ports=self._ports,
             engine=StartedByFirstChange(self._engine),
             rule_sets=self._rule_sets,
             state=self._state,
+            exclusions=self._exclusions,
         )
         views = LedgerViews(self._state.ledger, self._applier.ports_by_vid, self._applier.versions_by_vid)
         self._collector = EveCollector(settings, self._store, views, svm=config.name)
@@ -157,6 +164,7 @@ class Daemon:
                 "unblock": self._unblock,
                 "policies": self._changes.policies,
                 "apply": self._changes.apply,
+                "exclusions": self._exclusion_rows,
             },
         )
         await control.start()
@@ -322,6 +330,9 @@ class Daemon:
         except ValueError:
             raise InputError("not an IP address", where=request.get("address", "")) from None
         return self._responder.unblock(address)
+
+    async def _exclusion_rows(self, _: Mapping[str, str]) -> list[dict[str, Any]]:
+        return exclusion_report(self._wanted.policies, self._exclusions, now=datetime.now(UTC))
 
     async def _housekeeping(self) -> None:
         settings = engine_settings(self._config)

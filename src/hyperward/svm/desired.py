@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from hyperward.exclusions.rows import ExclusionRow
+from hyperward.exclusions.scope import ScopedRows
 from hyperward.inventory.models import Inventory, NicIdentity
 from hyperward.policy.fields import Mode
 from hyperward.policy.models import Failure, Policy
@@ -23,6 +25,7 @@ class DesiredPort:
         ips: what Intrusion Prevention does; None when it is off.
         mode: standard or monitoring.
         failure: what happens to traffic that cannot be inspected.
+        exclusions: the rows that hold for the VM now, in their order.
     """
 
     interface: str
@@ -32,6 +35,7 @@ class DesiredPort:
     ips: IpsSettings | None
     mode: Mode
     failure: Failure
+    exclusions: tuple[ExclusionRow, ...] = ()
 
 
 def desired_ports(
@@ -52,10 +56,14 @@ def desired_ports(
     """
     resolver = Resolver(policies)
     ports: list[DesiredPort] = []
+    scoped: dict[str, ScopedRows] = {}
     for vm in inventory.vms:
         settings = resolver.effective(vm)
         if settings is None:
             continue
+        if settings.policy not in scoped:
+            scoped[settings.policy] = ScopedRows(settings.exclusions, settings.excluded_directions, now=now)
+        rows = scoped[settings.policy].of(vm.name, getattr(vm, "groups", ()))
         ips = ips_plan(settings, now=now, default_home_net=default_home_net)
         ports += [
             DesiredPort(
@@ -66,6 +74,7 @@ def desired_ports(
                 ips=ips,
                 mode=settings.mode,
                 failure=settings.failure,
+                exclusions=rows,
             )
             for port in vm.ports
         ]

@@ -10,8 +10,8 @@ from hyperward.yamlfile import Document, FileErrors, Limits, parse, read_text
 from hyperward.yamlfile.limits import MIB
 from hyperward.yamlfile.problems import MAX_PROBLEMS
 
-# 10,000 excluded rules with reason and expiry are 70,000 keys and values.
-LIMITS = Limits(max_bytes=MIB, max_nodes=100_000, max_entry_nodes=100_000)
+# 100,000 exclusions with an address, two conditions, action and reason are 1,100,000 keys and values in 12 MB.
+LIMITS = Limits(max_bytes=24 * MIB, max_nodes=1_500_000, max_entry_nodes=1_500_000)
 
 
 def load_policies(path: Path) -> tuple[Policy, ...]:

@@ -1,12 +1,16 @@
-"""Twins of the engine and the rule sets for tests of what drives them."""
+"""Twins of the engine, the rule sets and the tables of exclusions for tests of what drives them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from hyperward.errors import HyperwardError
+from hyperward.exclusions.image import Delta, Entry
+from hyperward.exclusions.prefixes import Prefix
 from hyperward.ips.engine.apply import Applied, Refused
 from hyperward.ips.engine.plan import Registered, plan
 from hyperward.ips.engine.tenants import Desired
 from hyperward.policy.resolve import IpsSettings
+from hyperward.steering.layout import ExclusionHits
 from hyperward.svm.rulesets import RuleSet, RuleSetInfo
 from hyperward.svm.tenantbook import settings_key
 
@@ -59,3 +63,43 @@ class StubRuleSets:
     def last_good(self, settings: IpsSettings) -> RuleSet | None:
         """Return what the test says."""
         return self.good.get(settings)
+
+
+class StubTables:
+    """Holds sets of exclusions by number, or refuses the numbers in `full`. `written` counts entries."""
+
+    def __init__(self) -> None:
+        self.sets: dict[int, dict[tuple[int, Prefix], Entry]] = {}
+        self.counted: dict[int, ExclusionHits] = {}
+        self.full: dict[int, HyperwardError] = {}
+        self.written = 0
+
+    def apply(self, number: int, delta: Delta) -> None:
+        """Take over a change, or fail as told."""
+        if number in self.full:
+            raise self.full[number]
+        self.written += delta.size
+        held = self.sets.setdefault(number, {})
+        for version, entries in delta.put.items():
+            held |= {(version, key): entry for key, entry in entries.items()}
+            for key in delta.gone[version]:
+                del held[version, key]
+        if not held:
+            del self.sets[number]
+
+    def clean(self) -> None:
+        """Nothing is left over here."""
+
+    def drop_all_but(self, kept: Iterable[int]) -> None:
+        """Forget the other sets."""
+        numbers = set(kept)
+        self.sets = {number: held for number, held in self.sets.items() if number in numbers}
+
+    def hits(self) -> dict[int, ExclusionHits]:
+        """Return what the test says."""
+        return dict(self.counted)
+
+    def forget_hits(self, kept: Iterable[int]) -> None:
+        """Forget the other rows."""
+        rows = set(kept)
+        self.counted = {row: hits for row, hits in self.counted.items() if row in rows}

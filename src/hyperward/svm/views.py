@@ -36,6 +36,7 @@ class LedgerViews:
             vm=VmRef(name=lane.vm_name, id=f"{lane.port.platform}/{lane.port.instance}"),
             mac=(port.identity.mac or "") if port else "",
             enforce=lane.lane is Lane.ENFORCE,
+            observe_reason="an exclusion: do_not_block" if lane.lane is Lane.OBSERVE else "monitoring mode",
             asked=asked_actions(port.ips) if port and port.ips else {},
             rules_version=self._versions.get(vid, "")[:12],
         )

@@ -180,7 +180,7 @@ def test_apply_as_json(node: Node, tmp_path: Path) -> None:
 def test_explain(node: Node, tmp_path: Path) -> None:
     text = run("explain", "--vm", "vm1", "--remote", "192.0.2.1", "-c", config(node))
     assert "VM vm1 is covered by policy p" in text
-    assert "192.0.2.1: no exclusion row applies" in text
+    assert "192.0.2.1: default by no row: no row holds for it" in text
     assert "p (line 1)" in text
     told = json.loads(run("explain", "--vm", "vm1", "-c", config(node), "--json"))
     assert (told["policy"], told["remote"], told["candidates"][0]["standing"]) == ("p", None, "won")

@@ -35,6 +35,11 @@ STRUCTURES = {
     "flow_key": layout.FlowKey,
     "flow": layout.Flow,
     "blocked_key": layout.BlockedKey,
+    "exclusion_key4": layout.ExclusionKey4,
+    "exclusion_key6": layout.ExclusionKey6,
+    "exclusion": layout.Exclusion,
+    "exclusion_node": layout.ExclusionNode,
+    "exclusion_hits": layout.ExclusionHits,
 }
 
 
@@ -126,6 +131,10 @@ def test_constants_are_those_of_the_header() -> None:
         "LAYOUT_VERSION",
         "MAX_PORTS",
         "MAX_VIDS",
+        "MAX_EXCLUSIONS",
+        "MAX_EXCLUSION_HITS",
+        "MAX_CANDIDATES",
+        "PROTOCOL_ANY",
         "VID_PROBE",
         "ETHERTYPE_PROBE",
         "MARK_MAGIC",
@@ -134,6 +143,15 @@ def test_constants_are_those_of_the_header() -> None:
         "MARK_RETURNED",
     ):
         assert getattr(layout, name) == defined[name], name
+    actions = {f"EXCLUSION_{a.name}": str(a.value) for a in layout.ExclusionAction}
+    assert dict(re.findall(r"(EXCLUSION_D\w+) = (\d+)", header)) == actions
+    assert dict(re.findall(r"(VLAN_\w+) = (\d+)", header)) == {f"VLAN_{v.name}": str(v.value) for v in layout.VlanMatch}
+    openers = {name: int(value) for name, value in re.findall(r"OPENED_(\w+) = (\d+)", header)}
+    assert openers == {
+        "BY_VM": layout.Opener.BY_VM,
+        "BY_REMOTE": layout.Opener.BY_REMOTE,
+        "BY_ANY": layout.Opener.BY_ANY,
+    }
     flags = dict(re.findall(r"(PORT_\w+) = (\d+)", header))
     assert {f"PORT_{f.name}": str(f.value) for f in layout.PortFlag if f} == flags
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hyperward.errors import InputError, SystemFault
+from hyperward.exclusions.rows import ExclusionAction, ExclusionRow
 from hyperward.inventory.models import NicIdentity
 from hyperward.policy.actions import Action
 from hyperward.policy.fields import FailureAction, Mode
@@ -14,8 +15,9 @@ from hyperward.steering.layout import Mode as SteeringMode
 from hyperward.steering.stub import StubPorts
 from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.desired import DesiredPort
+from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
 from hyperward.svm.state import State
-from hyperward.svm.stub import StubEngine, StubRuleSets
+from hyperward.svm.stub import StubEngine, StubRuleSets, StubTables
 
 IPS = IpsSettings(
     network_attacks=Action.TERMINATE,
@@ -49,13 +51,21 @@ class Node:
 
     def __init__(self, folder: Path) -> None:
         self.ports, self.engine, self.rule_sets = StubPorts(), StubEngine(), StubRuleSets()
+        self.tables = StubTables()
         self.state_path = folder / "state.json"
         self.links = {f"tap{number}": 100 + number for number in range(1, 10)}
         self.begin()
 
     def begin(self) -> None:
         self.state = State(self.state_path)
-        self.applier = Applier(ports=self.ports, engine=self.engine, rule_sets=self.rule_sets, state=self.state)
+        in_use = [SetUse(port.exclusion_set, port.exclusion_version) for port in self.ports.ports.values()]
+        self.applier = Applier(
+            ports=self.ports,
+            engine=self.engine,
+            rule_sets=self.rule_sets,
+            state=self.state,
+            exclusions=ExclusionSets(self.tables, in_use),
+        )
 
     def apply(self, *wanted: DesiredPort) -> Outcome:
         return asyncio.run(self.applier.apply(wanted, self.links, dict.fromkeys(self.links, 1)))
@@ -221,3 +231,83 @@ def test_damaged_state_is_put_aside_and_the_daemon_goes_on(node: Node) -> None:
     node.begin()
     assert node.apply(port(1)).put == ["tap1"]
     assert node.state_path.with_suffix(".damaged").exists()
+
+
+def excluded(address: str, action: ExclusionAction = ExclusionAction.DO_NOT_BLOCK) -> ExclusionRow:
+    return ExclusionRow(address=address, action=action, reason="a test")
+
+
+def with_rows(number: int, *rows: ExclusionRow, mode: Mode = Mode.STANDARD) -> DesiredPort:
+    return replace(port(number, mode=mode), exclusions=rows)
+
+
+def test_do_not_block_gives_the_port_an_observe_lane_with_the_same_rules(node: Node) -> None:
+    outcome = node.apply(with_rows(1, excluded("10.0.0.1")), port(2))
+    settings = node.ports.ports[101]
+    assert outcome.failed == {}
+    assert settings.observe_vid not in {0, settings.vid}
+    mappings = node.engine.registered.mappings
+    assert mappings[settings.observe_vid] != mappings[settings.vid] == mappings[node.ports.ports[102].vid]
+    assert {settings.variant for settings in node.rule_sets.asked} == {Variant.ENFORCE, Variant.OBSERVE}
+    assert node.applier.ports_by_vid[settings.observe_vid].vm == "vm1"
+    assert node.ports.ports[102].observe_vid == 0
+
+
+def test_do_not_scan_needs_no_observe_lane(node: Node) -> None:
+    node.apply(with_rows(1, excluded("10.0.0.1", ExclusionAction.DO_NOT_SCAN)))
+    settings = node.ports.ports[101]
+    assert (settings.observe_vid, settings.exclusion_set) == (0, 1)
+    assert {settings.variant for settings in node.rule_sets.asked} == {Variant.ENFORCE}
+
+
+def test_observe_lane_outlives_the_row_until_no_packet_takes_it(node: Node) -> None:
+    node.apply(with_rows(1, excluded("10.0.0.1")))
+    vid = node.ports.ports[101].observe_vid
+    node.apply(port(1))
+    assert (node.ports.ports[101].observe_vid, node.ports.ports[101].exclusion_set) == (0, 0)
+    assert vid in node.engine.desired[-1].mappings
+    assert node.tables.sets == {}
+    node.apply(port(1))
+    assert vid not in node.engine.desired[-1].mappings
+
+
+def test_changed_rows_put_only_the_ports_concerned(node: Node) -> None:
+    node.apply(with_rows(1, excluded("10.0.0.1")), with_rows(2, excluded("10.0.0.2")), port(3))
+    node.ports.calls.clear()
+    before = node.ports.ports[101]
+    node.apply(with_rows(1, excluded("10.0.0.9")), with_rows(2, excluded("10.0.0.2")), port(3))
+    assert node.ports.calls == [("put", 101)]
+    after = node.ports.ports[101]
+    assert (after.exclusion_set, after.observe_vid) == (before.exclusion_set, before.observe_vid)
+    assert after.exclusion_version > before.exclusion_version
+
+
+def test_monitoring_has_rows_but_no_observe_lane(node: Node) -> None:
+    node.apply(with_rows(1, excluded("10.0.0.1"), mode=Mode.MONITORING))
+    assert (node.ports.ports[101].observe_vid, node.ports.ports[101].exclusion_set) == (0, 1)
+
+
+def test_without_the_observe_tenant_the_rules_act(node: Node) -> None:
+    node.engine.refuses = {2}
+    node.apply(with_rows(1, excluded("10.0.0.1")))
+    held = node.engine.registered.mappings
+    settings = node.ports.ports.get(101)
+    assert settings is None or settings.observe_vid == 0 or settings.observe_vid in held
+
+
+def test_exclusions_that_the_kernel_refuses_leave_the_vm_inspected(node: Node) -> None:
+    node.tables.full[1] = SystemFault("no room")
+    outcome = node.apply(with_rows(1, excluded("10.0.0.1")))
+    assert outcome.failed == {"tap1": "no room"}
+    assert node.ports.ports[101].exclusion_set == 0
+
+
+def test_restarted_daemon_moves_ports_to_fresh_sets(node: Node) -> None:
+    node.apply(with_rows(1, excluded("10.0.0.1")))
+    before = node.ports.ports[101]
+    node.begin()
+    node.apply(with_rows(1, excluded("10.0.0.1")))
+    after = node.ports.ports[101]
+    assert (after.vid, after.observe_vid) == (before.vid, before.observe_vid)
+    assert after.exclusion_set != before.exclusion_set
+    assert list(node.tables.sets) == [after.exclusion_set]

@@ -137,7 +137,7 @@ def test_file_that_cannot_be_replaced_brings_all_back(node: Node, monkeypatch: p
         ("policies: [{name: a, parent: x}]", "there is no policy 'x'"),
         ("a: &a [x]\npolicies: [*a, *a]", "anchor &a is not allowed"),
         ("policies: [{name: a, assign: {names: ['vm*']}}, {name: b, assign: {names: ['*vm?']}}]", "equally"),
-        ("policies: [" + " " * (50 << 20) + "]", "bytes, more than the 1048576 allowed"),
+        ("policies: [" + " " * (50 << 20) + "]", "bytes, more than the 25165824 allowed"),
     ],
 )
 def test_bad_policies_are_refused_and_nothing_is_touched(node: Node, text: str, expected: str) -> None:

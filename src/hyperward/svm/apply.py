@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -160,6 +161,10 @@ class Applier:
             if port.mode is not Mode.MONITORING
             and (needs_observing(port.exclusions) or links.get(port.interface) in using)
         }
+
+    def rule_files(self) -> set[Path]:
+        """Return the rule files that the engine holds, or shall hold when it is back."""
+        return {tenant.rules_path for tenant in self._desired.tenants.values()}
 
     async def _compile(
         self, covered: list[tuple[DesiredPort, IpsSettings]], watched: set[str], outcome: Outcome

@@ -57,7 +57,7 @@ from hyperward.svm.state import State
 from hyperward.svm.status import StatusReport
 from hyperward.svm.views import LedgerViews
 from hyperward.svm.wanted import Wanted
-from hyperward.svm.watch import LOOK_SECONDS
+from hyperward.svm.watch import LOOK_SECONDS, FileWatch
 from hyperward.svm.wording import by_reason, names_of, refused_rules
 
 COLLECT_SECONDS = 0.02
@@ -78,7 +78,6 @@ class Daemon:
         self._wanted = Wanted(config)
         self._dirty = asyncio.Event()
         self._told_since: datetime | None = None
-        self._covered: frozenset[str] = frozenset()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Protect until SIGTERM or SIGINT.
@@ -274,6 +273,7 @@ class Daemon:
         indexes = {name: segment.index for name, segment in found.items()}
         since = self._wanted.since
         outcome = await self._applier.apply(self._wanted.ports(), interfaces(), indexes)
+        self._rule_sets.forget_all_but(self._applier.rule_files())
         # A change of what the daemon does itself, such as blocking sources, changes no port: it is told all the same.
         if outcome.put or outcome.removed or since != self._told_since:
             self._told_since = since
@@ -309,7 +309,14 @@ class Daemon:
 
     async def _collect(self) -> None:
         stuck = ""
+        written = FileWatch((engine_settings(self._config).eve_path,))
+        looked, caught_up = 0.0, False
         while True:
+            # One stat call while nothing happens; a full look once a second whatever the file says.
+            if caught_up and not written.changed() and time.monotonic() - looked < HOUSEKEEPING_SECONDS:
+                await asyncio.sleep(COLLECT_SECONDS)
+                continue
+            looked = time.monotonic()
             try:
                 collected = self._collector.collect(self._responder.respond)
             except SystemFault as error:
@@ -318,8 +325,8 @@ class Daemon:
                 stuck = error.line()
                 await asyncio.sleep(HOUSEKEEPING_SECONDS)
                 continue
-            stuck = ""
-            await asyncio.sleep(COLLECT_SECONDS if collected.caught_up else 0)
+            stuck, caught_up = "", collected.caught_up
+            await asyncio.sleep(COLLECT_SECONDS if caught_up else 0)
 
     async def _blocked(self, _: Mapping[str, str]) -> list[Block]:
         return self._responder.blocked()

@@ -31,6 +31,8 @@ from hyperward.policy.resolve import IpsSettings
 _NAME = re.compile(r"[0-9a-f]{32}")
 MAX_PROBLEMS_KEPT = 1000
 """Of the rules that could not be used, so many are named in the summary; the count is always complete."""
+KEPT_UNUSED = 16
+"""Rule sets that are kept although nobody uses them now; one of Emerging Threats takes 20 MB."""
 
 
 class RuleSetInfo(msgspec.Struct, frozen=True):
@@ -130,14 +132,19 @@ class RuleSets:
         return _load(self._folder / f"{name}.rules") if _NAME.fullmatch(name) else None
 
     def forget_all_but(self, kept: Iterable[Path]) -> None:
-        """Delete the rule sets that nobody uses."""
+        """Delete rule sets that nobody uses, but for the youngest: a policy that is changed back finds its set."""
         names = {path.stem for path in kept}
-        for path in self._folder.glob("*.last"):
-            if path.read_text(encoding="ascii", errors="replace") not in names:
-                path.unlink(missing_ok=True)
-        for path in (*self._folder.glob("*.rules"), *self._folder.glob("*.json")):
-            if path.stem not in names:
-                path.unlink(missing_ok=True)
+        unused = sorted(
+            (path for path in self._folder.glob("*.rules") if path.stem not in names),
+            key=lambda path: path.stat().st_mtime,
+            reverse=True,
+        )
+        for path in unused[KEPT_UNUSED:]:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)
+        for pointer in self._folder.glob("*.last"):
+            if not (self._folder / f"{pointer.read_text(encoding='ascii', errors='replace')}.rules").is_file():
+                pointer.unlink(missing_ok=True)
 
     def _pointer(self, options: CompileOptions) -> Path:
         """Return the file that names the last good rule set for these options."""

@@ -18,7 +18,7 @@ import structlog
 
 from hyperward.errors import HyperwardError, InputError, SystemFault
 from hyperward.events.collect import EveCollector
-from hyperward.events.model import Feature, Kind, Severity
+from hyperward.events.model import Kind
 from hyperward.events.notices import event_of_notice
 from hyperward.events.store import EventStore
 from hyperward.ips.engine.notices import EngineNotice, NoticeKind
@@ -44,7 +44,7 @@ from hyperward.svm.eventlog import EventLog
 from hyperward.svm.exclusion_report import exclusion_report
 from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
 from hyperward.svm.exclusion_tables import ExclusionTables
-from hyperward.svm.failures import Failure, FailureMemory, FailureWatch
+from hyperward.svm.failures import FailureMemory, FailureWatch
 from hyperward.svm.first_start import StartedByFirstChange
 from hyperward.svm.instance import only_instance, require_root
 from hyperward.svm.links import LinkWatch, interfaces, segments
@@ -55,10 +55,10 @@ from hyperward.svm.responder import Responder
 from hyperward.svm.rulesets import RuleSets
 from hyperward.svm.state import State
 from hyperward.svm.status import StatusReport
+from hyperward.svm.telling import Teller
 from hyperward.svm.views import LedgerViews
 from hyperward.svm.wanted import Wanted
 from hyperward.svm.watch import LOOK_SECONDS, FileWatch
-from hyperward.svm.wording import by_reason, names_of, refused_rules
 
 COLLECT_SECONDS = 0.02
 """Pause of the reader of detections when it has caught up: the longest that a reset waits."""
@@ -153,6 +153,7 @@ class Daemon:
             applier=self._applier,
             failures=self._failures,
         )
+        self._tell = Teller(self._log, self._status.vm_of_port)
         self._changes = PolicyChanges(config.policy_file, self._wanted, self._apply, self._log)
         control = ControlServer(
             config.run_dir / "svm.sock",
@@ -220,13 +221,7 @@ class Daemon:
 
     def _reload(self) -> None:
         result = self._wanted.reload()
-        for problem in result.errors:
-            self._log.write(
-                Kind.POLICY_REFUSED,
-                f"not taken over: {problem}",
-                severity=Severity.FUNCTIONAL_FAILURE,
-                feature=Feature.POLICY,
-            )
+        self._tell.refused_files(result)
         for warning in result.warnings:
             log.warning("configuration", message=str(warning))
         if result.ok:
@@ -251,12 +246,7 @@ class Daemon:
                 await self._changes.again()
             except (HyperwardError, OSError) as error:
                 text = error.line() if isinstance(error, HyperwardError) else str(error)
-                self._log.write(
-                    Kind.POLICY_REFUSED,
-                    f"not applied: {text}",
-                    severity=Severity.FUNCTIONAL_FAILURE,
-                    feature=Feature.POLICY,
-                )
+                self._tell.not_applied(f"not applied: {text}")
 
     async def _until_something_changes(self) -> None:
         expires = self._wanted.expires()
@@ -275,25 +265,8 @@ class Daemon:
         outcome = await self._applier.apply(self._wanted.ports(), interfaces(), indexes)
         self._rule_sets.forget_all_but(self._applier.rule_files())
         # A change of what the daemon does itself, such as blocking sources, changes no port: it is told all the same.
-        if outcome.put or outcome.removed or since != self._told_since:
-            self._told_since = since
-            put = names_of(outcome.put) if outcome.put else "no further port"
-            text = f"in force on {put}; {len(outcome.removed)} ports released"
-            self._log.write(Kind.POLICY_APPLIED, text, feature=Feature.POLICY)
-        for info in outcome.problems.values():
-            self._log.write(
-                Kind.RULES_REFUSED,
-                refused_rules(info),
-                severity=Severity.WARNING,
-                feature=Feature.INTRUSION_PREVENTION,
-            )
-        for reason, interfaces_of in by_reason(outcome.failed).items():
-            self._log.write(
-                Kind.POLICY_REFUSED,
-                f"{names_of(interfaces_of)} as before: {reason}",
-                severity=Severity.FUNCTIONAL_FAILURE,
-                feature=Feature.POLICY,
-            )
+        self._tell.outcome(outcome, even_without_ports=since != self._told_since)
+        self._told_since = since
         return outcome
 
     def _notice(self, notice: EngineNotice) -> None:
@@ -347,7 +320,7 @@ class Daemon:
             self._prober.probe()
             counters = {port_id: self._ports.counters(port_id) for port_id in self._applier.ports_by_id}
             for failure in self._failures.look(counters, time.monotonic()):
-                self._tell(failure)
+                self._tell.failure(failure)
             self._log.flush()
             self._keep_failures()
             self._responder.expire()
@@ -368,19 +341,3 @@ class Daemon:
             log.debug("failures_not_kept", reason=error.line())
         else:
             self._failures_stored = memory
-
-    def _tell(self, failure: Failure) -> None:
-        name = self._status.vm_of_port(failure.port_id)
-        if failure.over:
-            text = f"the engine is no longer {failure.why}; meanwhile {failure.passed} packets passed uninspected"
-            text += f" and {failure.dropped} were dropped"
-        else:
-            text = f"the engine is {failure.why}: the failure action of the policy is in force"
-        self._log.write(
-            Kind.FAILURE_ACTION,
-            text,
-            severity=Severity.INFORMATIONAL if failure.over else Severity.FUNCTIONAL_FAILURE,
-            feature=Feature.STEERING,
-            vm=name,
-            port=failure.port_id,
-        )

@@ -271,7 +271,7 @@ class Applier:
 
     def _steer(self, wishes: list[_Wish], applied: Applied, outcome: Outcome) -> None:
         registered = self._ports.registered()
-        held = self._engine.registered.mappings
+        held = self._engine.registered
         prepared = self._exclusions.prepare(
             {wish.port.interface: wish.port.exclusions for wish in wishes if wish.ifindex is not None}
         )
@@ -279,7 +279,7 @@ class Applier:
             if wish.ifindex is None:
                 continue
             name = wish.port.interface
-            if not applied.deferred and (wish.tenant is None or held.get(wish.lane.vid) != wish.tenant):
+            if not applied.deferred and not _holds(held, self._desired, wish.lane.vid):
                 reasons = [one.text for one in applied.refused if one.step.tenant == wish.tenant]
                 outcome.failed.setdefault(name, reasons[0] if reasons else "the engine refused its rule set")
                 before = registered.get(wish.ifindex)
@@ -351,6 +351,14 @@ def port_settings(
 def _observed(ips: IpsSettings) -> IpsSettings:
     """Return the same rules, none of which acts."""
     return replace(ips, variant=Variant.OBSERVE)
+
+
+def _holds(held: Registered, desired: Desired, vid: int) -> bool:
+    """Tell whether the engine has the desired rules, and not older ones, behind a VLAN id."""
+    tenant = desired.mappings.get(vid)
+    if tenant is None or tenant not in desired.tenants:
+        return False
+    return held.mappings.get(vid) == tenant and held.tenants.get(tenant) == desired.tenants[tenant].version
 
 
 def _key(port: DesiredPort) -> PortKey:

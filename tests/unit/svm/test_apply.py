@@ -127,6 +127,15 @@ def test_changed_sources_reload_the_tenant_in_place(node: Node) -> None:
     assert node.engine.registered.tenants != version
 
 
+def test_refused_reload_in_place_is_told_and_the_old_rules_stay(node: Node) -> None:
+    node.apply(port(1))
+    tenants = node.engine.registered.tenants.copy()
+    node.engine.refuses = {node.tenant_of(1)}
+    outcome = node.apply(port(1, OTHER))
+    assert "refused" in outcome.failed["tap1"]
+    assert node.engine.registered.tenants == tenants
+
+
 def test_monitoring_takes_a_lane_of_its_own_and_comes_back_to_the_first(node: Node) -> None:
     node.apply(port(1))
     inline = node.ports.ports[101]

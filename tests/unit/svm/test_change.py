@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hyperward.errors import HyperwardError, InputError, SystemFault
@@ -203,6 +203,7 @@ def test_two_changes_at_once_come_one_after_the_other(node: Node) -> None:
     st.sets(st.integers(101, 104)),
     st.sets(st.integers(1, 4)),
 )
+@example(failures=["{}"] * 4, strict=[True] * 4, broken_ports=set(), refused_tenants={1})
 @settings(max_examples=40, deadline=None)
 def test_a_change_is_in_force_everywhere_or_nowhere(
     failures: list[str], strict: list[bool], broken_ports: set[int], refused_tenants: set[int]

@@ -1,4 +1,4 @@
-"""`hyperward policy check|plan|apply|export|diff|explain|schema`.
+"""`hyperward policy check|plan|apply|export|diff|explain|simulate|schema`.
 
 What runs is what the daemon says; `--against` and `--inventory` name files instead, for machines without one.
 """
@@ -11,6 +11,7 @@ import typer
 from hyperward.cli.output import print_json, print_text, show
 from hyperward.cli.paths import DEFAULT_CONFIG, ConfigOption, JsonOption
 from hyperward.cli.policy_tables import candidates_table, changes_table, heading, settings_table
+from hyperward.cli.simulate import simulate
 from hyperward.errors import InputError
 from hyperward.inventory.models import Vm
 from hyperward.inventory.values import Address, parse_address
@@ -245,3 +246,6 @@ def _address(text: str) -> Address:
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise InputError(what, where=f"--remote {text}", hint=hint) from None
+
+
+app.command()(simulate)

@@ -138,6 +138,11 @@ class Resolver:
         policy = self._assignments.policy_of(vm)
         return None if policy is None else self._inherited[id(policy)]
 
+    def named(self, name: str) -> EffectiveSettings | None:
+        """Return what a policy gives to VMs, whether it is active or not; None when there is no such policy."""
+        found = (policy for policy in self._policies if policy.name == name)
+        return next((self._settings[id(policy)] for policy in found), None)
+
 
 def ips_plan(
     settings: EffectiveSettings | None, *, now: datetime, default_home_net: NetworkSet = ANY

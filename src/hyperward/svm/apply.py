@@ -32,7 +32,7 @@ from hyperward.svm.exclusion_sets import ExclusionSets, Prepared, SetUse
 from hyperward.svm.lanes import Lane, LaneEntry, PortKey
 from hyperward.svm.rulesets import RuleSet, RuleSetInfo, RuleSetSource
 from hyperward.svm.state import State
-from hyperward.svm.tenantbook import TenantEntry, assign, settings_key
+from hyperward.svm.tenantbook import assign, settings_key
 
 log = structlog.get_logger(__name__)
 
@@ -266,7 +266,7 @@ class Applier:
         }
         for ips, rule_set in compiled.items():
             entry = self._state.tenants[settings_key(ips)]
-            tenants[entry.id] = _tenant(entry, ips, rule_set)
+            tenants[entry.id] = tenant_of(entry.id, ips, rule_set)
         return Desired(tenants, mappings)
 
     def _steer(self, wishes: list[_Wish], applied: Applied, outcome: Outcome) -> None:
@@ -365,10 +365,11 @@ def _key(port: DesiredPort) -> PortKey:
     return PortKey(port.identity.platform, port.identity.instance, port.interface)
 
 
-def _tenant(entry: TenantEntry, ips: IpsSettings, rule_set: RuleSet) -> Tenant:
+def tenant_of(number: int, ips: IpsSettings, rule_set: RuleSet) -> Tenant:
+    """Return a compiled rule set with its networks, as the engine loads it."""
     home, external = _networks(ips.home_net), _networks(ips.external_net)
     version = f"{rule_set.info.digest}/{','.join(home)}/{','.join(external)}"
-    return Tenant(entry.id, rule_set.path, version, home, external)
+    return Tenant(number, rule_set.path, version, home, external)
 
 
 def _networks(networks: NetworkSet) -> tuple[str, ...]:

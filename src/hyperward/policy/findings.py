@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hyperward.policy.models import Policy, PolicyFile
+from hyperward.policy.shadow import shadow_error, shadow_warning
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -27,7 +28,7 @@ class Finding:
 
 
 def policy_errors(file: PolicyFile) -> Iterator[Finding]:
-    """Yield what makes a file of policies unusable: a name that is given twice."""
+    """Yield what makes a file of policies unusable: a name that is given twice, a shadow that is none."""
     seen: dict[str, int] = {}
     for index, policy in enumerate(file.policies):
         if policy.name in seen:
@@ -38,12 +39,19 @@ def policy_errors(file: PolicyFile) -> Iterator[Finding]:
                 see=("policies", seen[policy.name], "name"),
             )
         seen.setdefault(policy.name, index)
+    for index, policy in enumerate(file.policies):
+        if what := shadow_error(policy, seen):
+            yield Finding(("policies", index, "shadow"), what, "name another policy of this file, or remove the key")
 
 
 def policy_warnings(file: PolicyFile) -> Iterator[Finding]:
     """Yield what is odd in a file of policies but usable."""
     for index, policy in enumerate(file.policies):
         yield from _warnings_of(policy, ("policies", index))
+    by_name = {policy.name: policy for policy in file.policies}
+    for index, policy in enumerate(file.policies):
+        if what := shadow_warning(policy, by_name):
+            yield Finding(("policies", index, "shadow"), what, "enable Intrusion Prevention, or remove the key")
 
 
 def _warnings_of(policy: Policy, at: KeyPath) -> Iterator[Finding]:

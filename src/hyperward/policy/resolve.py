@@ -23,6 +23,7 @@ class EffectiveSettings:
         intrusion_prevention: the feature's settings.
         home_net: the policy's own networks; None where it names none.
         external_net: the same for the outside.
+        shadow: the name of the policy that judges the same traffic and never acts; None for none.
     """
 
     policy: str
@@ -31,6 +32,7 @@ class EffectiveSettings:
     intrusion_prevention: IntrusionPrevention
     home_net: NetworkSet | None
     external_net: NetworkSet | None
+    shadow: str | None = None
 
 
 class Variant(StrEnum):
@@ -80,6 +82,7 @@ def settings_of(policy: Policy) -> EffectiveSettings:
         intrusion_prevention=policy.intrusion_prevention,
         home_net=None if policy.home_net is None else parse_network_set(policy.home_net),
         external_net=None if policy.external_net is None else _or_any(policy.external_net),
+        shadow=policy.shadow,
     )
 
 
@@ -110,6 +113,15 @@ class Resolver:
         """
         policy = self._assignments.policy_of(vm)
         return None if policy is None else self._settings[id(policy)]
+
+    def shadow_of(self, settings: EffectiveSettings) -> EffectiveSettings | None:
+        """Return what the shadow policy gives to a VM, whether that policy is active or not; None when there is none.
+
+        Args:
+            settings: the VM's effective settings.
+        """
+        found = (policy for policy in self._policies if policy.name == settings.shadow)
+        return next((self._settings[id(policy)] for policy in found), None)
 
 
 def ips_plan(

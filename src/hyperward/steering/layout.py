@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from enum import IntEnum, IntFlag
 from typing import ClassVar, Self
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 MAX_PORTS = 2048
 MAX_VIDS = 4096
 VID_PROBE = 4094
@@ -58,6 +58,7 @@ COUNTERS = (
     "closed_down",
     "closed_busy",
     "blocked_source",
+    "shadow_copied",
 )
 """`enum counter`, in order."""
 
@@ -94,12 +95,13 @@ class Settings(_Record):
 class Port(_Record):
     """`struct port`; its key is the interface index."""
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IHBBI4x")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IHBBIH2x")
     id: int
     vid: int
     mode: int
     flags: int
     segment: int = 0
+    shadow_vid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class PortSettings:
         closed_down: drop instead of pass while the engine is down.
         closed_busy: drop instead of pass while the engine cannot keep up.
         segment: number of the broadcast domain, for source blocks.
+        shadow_vid: VLAN id of copies for a shadow policy; 0 for none.
     """
 
     port_id: int
@@ -34,6 +35,7 @@ class PortSettings:
     closed_down: bool = False
     closed_busy: bool = False
     segment: int = 0
+    shadow_vid: int = 0
 
 
 class PortTable(Protocol):
@@ -107,13 +109,15 @@ class KernelPorts:
         if settings.vid:
             copies = int(settings.mode is Mode.MONITORING)
             maps.vids.set(settings.vid, VidOwner(ifindex, settings.port_id, copies))
+        if settings.shadow_vid:
+            maps.vids.set(settings.shadow_vid, VidOwner(ifindex, settings.port_id, copies=1))
         owned = tc.ensure_qdisc(ifindex) or bool(before and before.flags & PortFlag.OWNS_QDISC)
         flags = PortFlag.OWNS_QDISC if owned else PortFlag.NONE
         if settings.closed_down:
             flags |= PortFlag.CLOSED_DOWN
         if settings.closed_busy:
             flags |= PortFlag.CLOSED_BUSY
-        port = Port(settings.port_id, settings.vid, settings.mode, flags, settings.segment)
+        port = Port(settings.port_id, settings.vid, settings.mode, flags, settings.segment, settings.shadow_vid)
         if port != before:
             maps.ports.set(ifindex, port)
         self.ensure_attached(ifindex)
@@ -144,6 +148,7 @@ class KernelPorts:
                 closed_down=bool(port.flags & PortFlag.CLOSED_DOWN),
                 closed_busy=bool(port.flags & PortFlag.CLOSED_BUSY),
                 segment=port.segment,
+                shadow_vid=port.shadow_vid,
             )
             for ifindex, port in self._maps.ports.items()
         }

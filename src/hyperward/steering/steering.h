@@ -7,7 +7,7 @@
 #ifndef HYPERWARD_STEERING_H
 #define HYPERWARD_STEERING_H
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 
 #define MAX_PORTS 2048   /* port ids 1..2047 */
 #define MAX_VIDS 4096    /* 12 bits of 802.1Q */
@@ -51,6 +51,7 @@ enum counter {
 	CLOSED_DOWN,
 	CLOSED_BUSY,
 	BLOCKED_SOURCE,
+	SHADOW_COPIED, /* copies for the rules of a shadow policy, beside all else */
 	COUNTERS,
 };
 
@@ -71,14 +72,15 @@ struct port {
 	__u8 mode;     /* enum port_mode */
 	__u8 flags;    /* enum port_flag */
 	__u32 segment; /* broadcast domain, so that a block of one network does not hit another */
-	__u32 pad;
+	__u16 shadow_vid; /* the VLAN id of copies for a shadow policy; 0: none */
+	__u16 pad;
 };
 
 /* Key: VLAN id. */
 struct vid_owner {
 	__u32 ifindex; /* 0: nobody */
 	__u16 port_id;
-	__u16 copies;  /* 1: only copies for monitoring travel under this id, and end when they come back */
+	__u16 copies;  /* 1: only copies (monitoring, shadow policy) travel under this id, and end when they come back */
 };
 
 struct counters {

@@ -2,13 +2,14 @@
 
 Order, so that no VM is ever less protected than both before and after: rule sets are compiled, the ledger is saved, the
 engine loads tenants and maps VLAN ids, then ports begin to use them, and what nobody needs any more goes last. What
-fails for one VM leaves that VM as it was and the others go on.
+fails for one VM leaves that VM as it was and the others go on. Shadow policies have a step of their own, after all that
+acts is in force.
 """
 
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -25,6 +26,16 @@ from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.desired import DesiredPort
 from hyperward.svm.lanes import Lane, LaneEntry, PortKey
 from hyperward.svm.rulesets import RuleSet, RuleSetSource
+from hyperward.svm.shadows import (
+    ShadowPort,
+    assign_shadows,
+    compile_shadows,
+    desired_of,
+    entries,
+    key_of,
+    steer_shadows,
+    still_shadowed,
+)
 from hyperward.svm.state import State
 from hyperward.svm.tenantbook import TenantEntry, assign, settings_key
 
@@ -80,6 +91,8 @@ class Applier:
         self._rule_sets = rule_sets
         self._state = state
         self._desired = Desired()
+        self._shadows = Desired()
+        self._wishes: list[_Wish] = []
         self.ports_by_vid: dict[int, DesiredPort] = {}
         """The port behind a VLAN id as it was applied last."""
         self.versions_by_vid: dict[int, str] = {}
@@ -107,7 +120,8 @@ class Applier:
         wishes = self._wish(present, links, segments, compiled)
         self._state.save()
         desired = self._desire(wishes, compiled)
-        applied = await self._engine.apply(desired)
+        self._wishes, self._shadows = wishes, self._kept_shadows(wishes)
+        applied = await self._engine.apply(_joined(desired, self._shadows))
         self._desired = desired
         # In a thread: events are read and connections reset while a thousand ports change.
         await asyncio.to_thread(self._steer, wishes, applied, outcome)
@@ -158,6 +172,7 @@ class Applier:
             if ips in compiled:
                 users.setdefault(settings_key(ips), set()).add(port.interface)
         kept = self._kept_by_failures([port for port, ips in present if ips not in compiled])
+        kept |= {key: entry.users for key, entry in entries(self._state.tenants, of_shadows=True).items()}
         tenants = assign(self._state.tenants, {k: frozenset(v) for k, v in users.items()} | kept)
         self._state.tenants = tenants
         now = time.time()
@@ -199,6 +214,8 @@ class Applier:
             if name in outcome.failed and wish.ifindex not in registered:
                 continue
             settings = port_settings(wish.port, wish.lane, wish.segment)
+            shadow_vid = still_shadowed(registered.get(wish.ifindex), wanted=wish.port.shadow is not None)
+            settings = replace(settings, shadow_vid=shadow_vid)
             if name in outcome.failed and wish.lane.vid != registered[wish.ifindex].vid:
                 continue
             try:
@@ -207,6 +224,66 @@ class Applier:
                     outcome.put.append(name)
             except HyperwardError as error:
                 outcome.failed[name] = error.line()
+
+    def _kept_shadows(self, wishes: list[_Wish]) -> Desired:
+        """Return what the engine holds for shadows and is still wanted: it must not go and come again."""
+        lanes = [self._state.ledger.lanes_of(_key(wish.port)) for wish in wishes if wish.port.shadow is not None]
+        vids = {lane[Lane.SHADOW].vid for lane in lanes if Lane.SHADOW in lane}
+        held = self._engine.registered
+        mappings = {
+            vid: tenant
+            for vid, tenant in self._shadows.mappings.items()
+            if vid in vids and held.mappings.get(vid) == tenant and tenant in held.tenants
+        }
+        return Desired({number: self._shadows.tenants[number] for number in mappings.values()}, mappings)
+
+    async def apply_shadows(self) -> dict[str, str]:
+        """Bring the shadow policies of what was applied last into force. Never raises for a shadow that cannot be.
+
+        Apart from `apply`, because compiling and loading a shadow's rules must keep nothing that acts waiting.
+
+        Returns:
+            Interfaces whose shadow judges nothing, and why.
+        """
+        failed: dict[str, str] = {}
+        try:
+            ports = self._shadow_ports()
+            compiled = await compile_shadows(self._rule_sets, ports, failed)
+            ports = [port for port in ports if port.shadow.ips in compiled]
+            self._state.tenants = assign_shadows(self._state.tenants, ports)
+            self._state.save()
+            tenants = {
+                ips: _tenant(self._state.tenants[key_of(ips)], ips, rule_set) for ips, rule_set in compiled.items()
+            }
+            in_force = await self._load_shadows(ports, desired_of(ports, tenants))
+            failed |= {
+                p.interface: f"{p.shadow.policy}: the engine refused its rules" for p in ports if p not in in_force
+            }
+            await steer_shadows(self._ports, {port.ifindex: port.vid for port in in_force}, failed)
+            self.versions_by_vid |= {port.vid: compiled[port.shadow.ips].info.digest for port in in_force}
+            by_interface = {wish.port.interface: wish.port for wish in self._wishes}
+            self.ports_by_vid |= {port.vid: by_interface[port.interface] for port in in_force}
+        except (HyperwardError, OSError) as error:
+            reason = error.line() if isinstance(error, HyperwardError) else str(error)
+            failed |= {wish.port.interface: reason for wish in self._wishes if wish.port.shadow is not None}
+        return failed
+
+    async def _load_shadows(self, ports: list[ShadowPort], desired: Desired) -> list[ShadowPort]:
+        """Load rules of shadows; return the ports for which they are in force, or will be when the engine is back."""
+        deferred = False
+        if desired != self._shadows:
+            deferred = (await self._engine.apply(_joined(self._desired, desired))).deferred
+        self._shadows = desired
+        held = self._engine.registered.mappings
+        return [port for port in ports if deferred or held.get(port.vid) == desired.mappings[port.vid]]
+
+    def _shadow_ports(self) -> list[ShadowPort]:
+        ports = []
+        for wish in self._wishes:
+            if wish.port.shadow is not None:
+                lane = self._state.ledger.take(_key(wish.port), Lane.SHADOW, vm_name=wish.port.vm, now=time.time())
+                ports.append(ShadowPort(wish.port.interface, wish.ifindex, lane.vid, wish.port.shadow))
+        return ports
 
     def _remove(self, kept: set[int], outcome: Outcome) -> None:
         for ifindex in self._ports.registered().keys() - kept:
@@ -232,6 +309,11 @@ def port_settings(port: DesiredPort, lane: LaneEntry, segment: int) -> PortSetti
         closed_busy=port.failure.busy is FailureAction.CLOSED,
         segment=segment,
     )
+
+
+def _joined(active: Desired, shadows: Desired) -> Desired:
+    """Return what the engine shall hold: what acts first, because it is loaded in this order."""
+    return Desired({**active.tenants, **shadows.tenants}, {**active.mappings, **shadows.mappings})
 
 
 def _key(port: DesiredPort) -> PortKey:

@@ -212,11 +212,13 @@ class Daemon:
                 self._dirty.set()
 
     async def _keep_applied(self) -> None:
+        await self._apply_shadows()
         while True:
             await self._until_something_changes()
             self._dirty.clear()
             try:
                 await self._apply()
+                await self._apply_shadows()
             except (HyperwardError, OSError) as error:
                 text = error.line() if isinstance(error, HyperwardError) else str(error)
                 self._log.write(
@@ -248,6 +250,15 @@ class Daemon:
                 Kind.POLICY_REFUSED,
                 f"{interface} stays as it was: {reason}",
                 severity=Severity.FUNCTIONAL_FAILURE,
+                feature=Feature.POLICY,
+            )
+
+    async def _apply_shadows(self) -> None:
+        for interface, reason in (await self._applier.apply_shadows()).items():
+            self._log.write(
+                Kind.POLICY_REFUSED,
+                f"the shadow policy of {interface} judges nothing: {reason}",
+                severity=Severity.WARNING,
                 feature=Feature.POLICY,
             )
 

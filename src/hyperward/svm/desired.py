@@ -9,6 +9,7 @@ from hyperward.policy.fields import Mode
 from hyperward.policy.models import Failure, Policy
 from hyperward.policy.networks import ANY, NetworkSet
 from hyperward.policy.resolve import IpsSettings, Resolver, ips_plan
+from hyperward.policy.shadow import Shadow, shadow_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class DesiredPort:
         ips: what Intrusion Prevention does; None when it is off.
         mode: standard or monitoring.
         failure: what happens to traffic that cannot be inspected.
+        shadow: the policy that judges beside it and never acts; None for none.
     """
 
     interface: str
@@ -32,6 +34,7 @@ class DesiredPort:
     ips: IpsSettings | None
     mode: Mode
     failure: Failure
+    shadow: Shadow | None = None
 
 
 def desired_ports(
@@ -57,6 +60,7 @@ def desired_ports(
         if settings is None:
             continue
         ips = ips_plan(settings, now=now, default_home_net=default_home_net)
+        shadow = shadow_plan(resolver.shadow_of(settings), now=now, default_home_net=default_home_net)
         ports += [
             DesiredPort(
                 interface=port.interface,
@@ -66,6 +70,7 @@ def desired_ports(
                 ips=ips,
                 mode=settings.mode,
                 failure=settings.failure,
+                shadow=shadow,
             )
             for port in vm.ports
         ]

@@ -120,7 +120,11 @@ class Resolver:
         Args:
             settings: the VM's effective settings.
         """
-        found = (policy for policy in self._policies if policy.name == settings.shadow)
+        return None if settings.shadow is None else self.named(settings.shadow)
+
+    def named(self, name: str) -> EffectiveSettings | None:
+        """Return what a policy gives to VMs, whether it is active or not; None when there is no such policy."""
+        found = (policy for policy in self._policies if policy.name == name)
         return next((self._settings[id(policy)] for policy in found), None)
 
 

@@ -37,7 +37,7 @@ from hyperward.svm.shadows import (
     still_shadowed,
 )
 from hyperward.svm.state import State
-from hyperward.svm.tenantbook import TenantEntry, assign, settings_key
+from hyperward.svm.tenantbook import assign, settings_key
 
 log = structlog.get_logger(__name__)
 
@@ -200,7 +200,7 @@ class Applier:
         }
         for ips, rule_set in compiled.items():
             entry = self._state.tenants[settings_key(ips)]
-            tenants[entry.id] = _tenant(entry, ips, rule_set)
+            tenants[entry.id] = tenant_of(entry.id, ips, rule_set)
         return Desired(tenants, mappings)
 
     def _steer(self, wishes: list[_Wish], applied: Applied, outcome: Outcome) -> None:
@@ -253,7 +253,7 @@ class Applier:
             self._state.tenants = assign_shadows(self._state.tenants, ports)
             self._state.save()
             tenants = {
-                ips: _tenant(self._state.tenants[key_of(ips)], ips, rule_set) for ips, rule_set in compiled.items()
+                ips: tenant_of(self._state.tenants[key_of(ips)].id, ips, rule_set) for ips, rule_set in compiled.items()
             }
             in_force = await self._load_shadows(ports, desired_of(ports, tenants))
             failed |= {
@@ -320,10 +320,11 @@ def _key(port: DesiredPort) -> PortKey:
     return PortKey(port.identity.platform, port.identity.instance, port.interface)
 
 
-def _tenant(entry: TenantEntry, ips: IpsSettings, rule_set: RuleSet) -> Tenant:
+def tenant_of(number: int, ips: IpsSettings, rule_set: RuleSet) -> Tenant:
+    """Return a compiled rule set with its networks, as the engine loads it."""
     home, external = _networks(ips.home_net), _networks(ips.external_net)
     version = f"{rule_set.info.digest}/{','.join(home)}/{','.join(external)}"
-    return Tenant(entry.id, rule_set.path, version, home, external)
+    return Tenant(number, rule_set.path, version, home, external)
 
 
 def _networks(networks: NetworkSet) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
 """A shadow policy beside the active one, with the real engine: both verdicts are recorded, only the active acts."""
 
 import asyncio
-from collections.abc import Iterable
+import select
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -22,6 +25,7 @@ from hyperward.response.blocking import never_block
 from hyperward.response.blocks import Blocks
 from hyperward.response.inject import StubInjector
 from hyperward.response.terminate import Terminator
+from hyperward.steering.layout import ETHERTYPE_PROBE
 from hyperward.steering.pairs import attach_pairs, ensure_pairs
 from hyperward.steering.ports import KernelPorts
 from hyperward.steering.program import Program
@@ -43,6 +47,8 @@ from suricata_runs import engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
+ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING = 3, 263, 23
+PROBE = ETHERTYPE_PROBE.to_bytes(2, "big")
 INVENTORY = "vms: [{name: web, ports: [{interface: vm1}]}]"
 POLICIES = """
 policies:
@@ -126,6 +132,33 @@ class Svm:
         return [event for event in found if event is not None]
 
 
+@contextmanager
+def back_from_engine() -> Iterator[Callable[[], None]]:
+    """Yield what waits until the engine has seen a packet under both VLAN ids.
+
+    Without it, two directions of a copy would race through the engine's two threads, faster than on any network.
+    """
+    with ExitStack() as stack:
+        poller = select.poll()
+        sockets = {}
+        for interface in ("hwg0", "hwn0"):
+            channel = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)))
+            channel.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+            channel.bind((interface, 0))
+            poller.register(channel, select.POLLIN)
+            sockets[channel.fileno()] = channel
+
+        def wait() -> None:
+            seen = 0
+            while seen < 2:
+                ready = poller.poll(5000)
+                assert ready, "a packet did not come back from the engine"
+                for descriptor, _ in ready:
+                    seen += PROBE not in sockets[descriptor].recv(1 << 16)[12:20]
+
+        yield wait
+
+
 @pytest.mark.parametrize("mode", ["standard", "monitoring"])
 def test_the_shadow_says_what_it_would_have_blocked_and_nothing_is_cut(mode: str, tmp_path: Path) -> None:
     engine()
@@ -165,6 +198,7 @@ def test_the_shadow_says_what_it_would_have_blocked_and_nothing_is_cut(mode: str
 async def _played(svm: Svm, mode: str, player: Player, frames: list[bytes]) -> Played:
     try:
         await svm.apply(mode)
-        return player.play(frames)
+        with back_from_engine() as wait:
+            return player.play(frames, wait)
     finally:
         await svm.supervisor.stop()

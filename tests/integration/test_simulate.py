@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dpkt
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from hyperward.cli.simulate import simulate
 from hyperward.errors import EngineFault, HyperwardError, InputError
 from hyperward.ips.engine.settings import EngineSettings
 from hyperward.policy.models import IntrusionPrevention, Policy
+from hyperward.simulate.judge import NO_HANDSHAKE
 from hyperward.simulate.report import Verdict
 from hyperward.simulate.rows import Decision, RowAction, Traffic
 from hyperward.simulate.run import Request
@@ -134,10 +136,32 @@ def test_exclusion_rows_decide(folder: Path) -> None:
     )
     steps: list[str] = []
     report = run_simulation(asked, lambda text, _: steps.append(text))
-    assert report.totals == {**dict.fromkeys(Verdict, 0), "reported": 1, "passed": 3}
+    assert report.totals == dict.fromkeys(map(str, Verdict), 0) | {"reported": 1, "passed": 3}
     assert report.connections[0].reason == "an exclusion row says do_not_block"
     assert report.rows[0].row == "row 1"
     assert steps[0] == "reading the capture"
+
+
+def test_checksums_left_to_hardware_hide_nothing(folder: Path) -> None:
+    with (folder / "mixed.pcap").open("rb") as file, (folder / "offload.pcap").open("wb") as out:
+        writer = dpkt.pcap.Writer(out)
+        for time, frame in dpkt.pcap.Reader(file):
+            at = 14 + (20 if frame[12:14] == b"\x08\x00" else 40) + 16
+            writer.writepkt(frame[:at] + bytes([frame[at] ^ 0xFF]) + frame[at + 1 :], ts=time)
+    assert json.loads(run(folder, "Strict", "--json", capture="offload.pcap"))["totals"]["blocked"] == 1
+    report = json.loads(run(folder, "Strict", "--json", "--checksums", capture="offload.pcap"))
+    assert report["totals"]["passed"] == 4
+    assert "4 TCP connections" in report["notes"][0]
+
+
+def test_what_was_not_inspected_is_said(folder: Path) -> None:
+    with (folder / "mixed.pcap").open("rb") as file, (folder / "late.pcap").open("wb") as out:
+        writer = dpkt.pcap.Writer(out)
+        for time, frame in list(dpkt.pcap.Reader(file))[12:20]:
+            writer.writepkt(frame, ts=time)
+    report = json.loads(run(folder, "Strict", "--json", capture="late.pcap"))
+    assert {connection["reason"] for connection in report["connections"]} == {NO_HANDSHAKE}
+    assert "1 TCP connections" in report["notes"][0]
 
 
 def test_nothing_is_left_behind(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +185,8 @@ def test_wrong_questions_get_one_line(folder: Path, policy: str, more: tuple[str
     assert what in caught.value.line()
 
 
-def test_an_engine_that_takes_too_long_is_ended(folder: Path) -> None:
+def test_an_engine_that_takes_too_long_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hyperward.ips.engine.offline.LOOK_SECONDS", 0.001)
     policy = Policy(name="p", intrusion_prevention=IntrusionPrevention(enabled=True))
     slow = Request(
         capture=folder / "mixed.pcap",

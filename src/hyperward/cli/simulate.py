@@ -46,6 +46,10 @@ def simulate(
             "--config", "-c", envvar="HYPERWARD_CONFIG", help="The SVM's configuration; not needed with --policy-file."
         ),
     ] = None,
+    checksums: Annotated[
+        bool,
+        typer.Option("--checksums", help="Leave out packets with wrong checksums; the sending host's have often none."),
+    ] = False,
     json: JsonOption = False,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write the report as a page to this file.")] = None,
     rows: Annotated[int, typer.Option(min=0, max=MAX_ROWS, help="Connections to show, the worst first.")] = 200,
@@ -62,6 +66,7 @@ def simulate(
         vm=tuple(_address(text) for text in vm or ()),
         side=vm_side,
         never=never_block(the_configuration_says_so=map(ip_network, loaded.never_block if loaded else ())),
+        checksums=checksums,
         rows=rows,
         seconds=seconds,
     )

@@ -19,6 +19,8 @@ from hyperward.simulate.sides import Sides
 
 MAX_DETECTIONS: Final = 10
 """Rules that are shown of one connection."""
+NO_HANDSHAKE: Final = "no complete handshake: its data was not inspected"
+"""Why a connection passes about which nothing is known; on the data path such a connection goes on as well."""
 _ORDER: Final = {verdict: number for number, verdict in enumerate(Verdict)}
 
 
@@ -212,13 +214,18 @@ def _verdict(
     if any(found.dropped for found in detections):
         return Verdict.BLOCKED, ""
     if not detections:
-        dropped = flow.dropped and not flow.alerts and decision.action is RowAction.DEFAULT
-        return (Verdict.BLOCKED, "the engine dropped a packet without a rule") if dropped else (Verdict.PASSED, "")
+        return _without_detection(flow, decision)
     if all(found.asked is Action.IGNORE for found in detections):
         return Verdict.REPORTED, ""
     if decision.action is RowAction.DO_NOT_BLOCK:
         return Verdict.REPORTED, "an exclusion row says do_not_block"
     return Verdict.REPORTED, "monitoring mode" if rulings.mode is Mode.MONITORING else "the rule only reports"
+
+
+def _without_detection(flow: Flow, decision: Decision) -> tuple[Verdict, str]:
+    if flow.dropped and not flow.alerts and decision.action is RowAction.DEFAULT:
+        return Verdict.BLOCKED, "the engine dropped a packet without a rule"
+    return Verdict.PASSED, NO_HANDSHAKE if flow.protocol == "TCP" and flow.packets and not flow.proven else ""
 
 
 def _detections(alerts: Iterable[Alert], rulings: Rulings, *, acts: bool) -> tuple[Detection, ...]:

@@ -25,7 +25,7 @@ from hyperward.policy.networks import NetworkSet, canonical
 from hyperward.policy.resolve import EffectiveSettings, IpsSettings, Resolver, ips_plan
 from hyperward.response.blocking import NeverBlock
 from hyperward.simulate.capture import Capture, check_capture
-from hyperward.simulate.judge import Judged, Rulings, judge
+from hyperward.simulate.judge import NO_HANDSHAKE, Judged, Rulings, judge
 from hyperward.simulate.records import flows_of
 from hyperward.simulate.report import SimulationReport, Verdict, plain
 from hyperward.simulate.rows import Decide, no_rows
@@ -52,6 +52,8 @@ class Request:
         side: who the VM is.
         never: sources that are never blocked.
         decide: asks the exclusion rows.
+        checksums: whether packets with wrong checksums are left out, as their receiver does. Captures of the sending
+            host often have checksums that its hardware was to fill in.
         rows: connections to be shown.
         seconds: how long the engine may take.
     """
@@ -65,6 +67,7 @@ class Request:
     side: VmSide = VmSide.HOME
     never: NeverBlock = field(default_factory=NeverBlock)
     decide: Decide = no_rows
+    checksums: bool = False
     rows: int = 200
     seconds: float = 600
 
@@ -90,7 +93,7 @@ def simulate(request: Request, progress: Progress = lambda _, __: None) -> Simul
         own = {"run_dir": folder / "run", "log_dir": folder / "log"}
         engine = request.engine.model_copy(update=own)
         references = References(classification_path(), reference_path())
-        command = offline_command(engine, tenant_of(1, ips, rule_set), references)
+        command = offline_command(engine, tenant_of(1, ips, rule_set), references, checksums=request.checksums)
         eve = replay(
             command,
             request.capture,
@@ -170,5 +173,8 @@ def _notes(capture: Capture, settings: EffectiveSettings, judged: Judged, unread
         yield "No connection of this VM was found; the engine looks at IP only, and not into tunnels."
     if any(connection.direction is None for connection in judged.connections):
         yield "Of some connections nobody can tell which end is the VM, so exclusion rows were not asked: give --vm."
+    uninspected = sum(connection.reason == NO_HANDSHAKE for connection in judged.connections)
+    if uninspected:
+        yield f"Of {uninspected} TCP connections the capture has no complete handshake: their data was not inspected."
     if unreadable:
         yield f"{unreadable} records of the engine could not be read."

@@ -214,7 +214,8 @@ class Applier:
             if name in outcome.failed and wish.ifindex not in registered:
                 continue
             settings = port_settings(wish.port, wish.lane, wish.segment)
-            shadow_vid = still_shadowed(registered.get(wish.ifindex), wanted=wish.port.shadow is not None)
+            lane = self._state.ledger.lanes_of(_key(wish.port)).get(Lane.SHADOW)
+            shadow_vid = still_shadowed(registered.get(wish.ifindex), lane, wanted=wish.port.shadow is not None)
             settings = replace(settings, shadow_vid=shadow_vid)
             if name in outcome.failed and wish.lane.vid != registered[wish.ifindex].vid:
                 continue

@@ -15,6 +15,7 @@ from hyperward.ips.engine.tenants import Desired, Tenant
 from hyperward.policy.resolve import IpsSettings
 from hyperward.policy.shadow import Shadow
 from hyperward.steering.ports import PortSettings, PortTable
+from hyperward.svm.lanes import LaneEntry
 from hyperward.svm.rulesets import RuleSet, RuleSetSource
 from hyperward.svm.tenantbook import TenantEntry, assign, settings_key
 
@@ -118,6 +119,14 @@ def _steer(table: PortTable, wanted: Mapping[int, int], failed: dict[str, str]) 
             failed[str(ifindex)] = error.line()
 
 
-def still_shadowed(before: PortSettings | None, *, wanted: bool) -> int:
-    """Return the VLAN id of copies that a port keeps while its active policy is applied."""
-    return before.shadow_vid if before is not None and wanted else 0
+def still_shadowed(before: PortSettings | None, lane: LaneEntry | None, *, wanted: bool) -> int:
+    """Return the VLAN id of copies that a port keeps while its active policy is applied; 0 for none.
+
+    Args:
+        before: what is registered.
+        lane: the port's lane for shadows. An id that is not this one's may be another port's by now, and copies under
+            it would come out there.
+        wanted: whether it shall still have a shadow.
+    """
+    is_own = before is not None and lane is not None and before.shadow_vid == lane.vid
+    return lane.vid if lane is not None and is_own and wanted else 0

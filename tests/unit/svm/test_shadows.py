@@ -189,3 +189,13 @@ def test_events_of_a_lane_whose_shadow_is_forgotten_are_marked_all_the_same(node
     owner = node.state.ledger.owner(vid)
     assert owner is not None
     assert owner.lane is Lane.SHADOW
+
+
+def test_a_vlan_id_of_a_lost_ledger_is_given_up_before_it_belongs_to_somebody_else(node: Node) -> None:
+    node.apply(port(1), port(2))
+    node.path.unlink()
+    node.begin()
+    asyncio.run(node.applier.apply([port(2), port(3), port(1)], node.links, {}))
+    in_use = [settings.vid for settings in node.ports.ports.values()]
+    assert not {settings.shadow_vid for settings in node.ports.ports.values()} & set(in_use)
+    assert asyncio.run(node.applier.apply_shadows()) == {}

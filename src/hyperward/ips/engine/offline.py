@@ -26,10 +26,17 @@ LOOK_SECONDS: Final = 0.2
 """Time between two looks at how far the engine is."""
 
 
-def render_offline(settings: EngineSettings, tenant: Tenant, references: References) -> str:
+def render_offline(settings: EngineSettings, tenant: Tenant, references: References, *, checksums: bool = True) -> str:
     """Return the rendered configuration with a file for a source and one tenant's rules for everybody's.
 
     EVE has a `flow` record for every connection, and alerts come without their packets.
+
+    Args:
+        settings: of the node.
+        tenant: its rules are everybody's.
+        references: the tables of classes and references.
+        checksums: whether a packet with a wrong checksum is left out, as its receiver does. The data path believes the
+            kernel about checksums that a sender leaves to its hardware; a capture of that host shows them as wrong.
     """
     document: dict[str, Any] = yaml.safe_load(render_config(settings, {}, references))
     document |= yaml.safe_load(render_tenant(settings, tenant, references))
@@ -39,7 +46,7 @@ def render_offline(settings: EngineSettings, tenant: Tenant, references: Referen
     document["decoder"]["max-layers"] = MAX_LAYERS - 1
     # The only run mode for files that keeps the packets of all connections in their order.
     document["runmode"] = "single"
-    document["pcap-file"] = {"checksum-checks": "yes"}
+    document["pcap-file"] = {"checksum-checks": "yes" if checksums else "no"}
     eve = document["outputs"][0]["eve-log"]
     # Relative to the output folder, which each capture has for itself.
     eve["filename"] = "eve.json"
@@ -48,12 +55,21 @@ def render_offline(settings: EngineSettings, tenant: Tenant, references: Referen
     return "%YAML 1.1\n---\n" + yaml.safe_dump(document, sort_keys=False, width=1000)
 
 
-def offline_command(settings: EngineSettings, tenant: Tenant, references: References) -> list[str]:
-    """Write the engine's files into its folders; return the command line, to which a source is to be added."""
+def offline_command(
+    settings: EngineSettings, tenant: Tenant, references: References, *, checksums: bool = True
+) -> list[str]:
+    """Write the engine's files into its folders; return the command line, to which a source is to be added.
+
+    Args:
+        settings: as for `render_offline`, and so are the others.
+        tenant: its rules are everybody's.
+        references: the tables of classes and references.
+        checksums: whether checksums count.
+    """
     for folder in (settings.run_dir, settings.log_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.threshold_path.touch()
-    settings.config_path.write_text(render_offline(settings, tenant, references))
+    settings.config_path.write_text(render_offline(settings, tenant, references, checksums=checksums))
     return [str(settings.binary), "-c", str(settings.config_path), "-l", str(settings.log_dir), "--simulate-ips"]
 
 

@@ -46,6 +46,7 @@ check: venv
 
 bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
+	@.venv/bin/python bench/policy.py
 
 lock:
 	@python3 -m venv build/lock && build/lock/bin/python -m pip install -q pip-tools

@@ -3,8 +3,9 @@ import os
 import pytest
 
 from lab_fixtures import make_lab, namespace_lab, qemu_lab
+from svm_fixtures import svm, svm_lab
 
-__all__ = ["make_lab", "namespace_lab", "qemu_lab"]
+__all__ = ["make_lab", "namespace_lab", "qemu_lab", "svm", "svm_lab"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -5,9 +5,14 @@ from typing import Annotated
 
 import typer
 
+from hyperward.cli.demo import run_demo
 from hyperward.cli.output import add_row, print_json, show, table
 from hyperward.cli.paths import JsonOption
 from hyperward.lab import commands
+from hyperward.lab.demo import DEMO_NAME
+from hyperward.lab.scenario import DOWNLOAD
+
+MIB = 1024 * 1024
 
 app = typer.Typer(help="A laboratory on this machine: VMs to protect and attack.", no_args_is_help=True)
 
@@ -64,3 +69,17 @@ def attack(
         print_json(rows)
     else:
         show(made)
+
+
+@app.command()
+def demo(
+    name: NameOption = DEMO_NAME,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End after the scenario, with exit code 0 or 1.")] = False,
+    qemu: Annotated[bool, typer.Option(help="With a real QEMU virtual machine.")] = True,
+    download: Annotated[
+        int, typer.Option(min=1, max=4096, help="Size of the downloads in MiB; the QEMU VM takes 64 at most.")
+    ] = DOWNLOAD // MIB,
+) -> None:
+    """Attack VMs that a real SVM protects, show what happened, and stay up until Ctrl-C."""
+    raise typer.Exit(run_demo(name, once=once, qemu=qemu, download=download * MIB))

@@ -10,11 +10,12 @@ import typer
 
 from hyperward.cli.blocked import app as blocked_app
 from hyperward.cli.events import events
+from hyperward.cli.explain import explain
 from hyperward.cli.lab import app as lab_app
+from hyperward.cli.policy import app as policy_app
 from hyperward.cli.svm import app as svm_app
 from hyperward.cli.svm import status
 from hyperward.cli.vm import app as vm_app
-from hyperward.errors import HyperwardError
 
 app = typer.Typer(
     name="hyperward",
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(svm_app, name="svm")
 app.add_typer(vm_app, name="vm")
+app.add_typer(policy_app, name="policy")
 app.add_typer(blocked_app, name="blocked")
 app.add_typer(lab_app, name="lab")
 app.command()(status)
@@ -50,8 +52,9 @@ def main() -> None:
     """Run the command line; an error is one clear line on standard error."""
     try:
         app()
-    except HyperwardError as error:
-        if state.debug:
+    except Exception as error:
+        known = explain(error)
+        if state.debug or known is None:
             raise
-        print(f"hyperward: {error.line()}", file=sys.stderr)  # noqa: T201 - the one place where errors are printed
-        sys.exit(error.exit_code)
+        print(f"hyperward: {known.line()}", file=sys.stderr)  # noqa: T201 - the one place where errors are printed
+        sys.exit(known.exit_code)

@@ -16,6 +16,11 @@ def print_json(value: Any) -> None:
     Console(soft_wrap=True, highlight=False, markup=False).print(msgspec.json.encode(value).decode())
 
 
+def print_text(text: str) -> None:
+    """Print text as it is: never wrapped, nothing in it taken for markup."""
+    Console(soft_wrap=True, highlight=False, markup=False).print(text)
+
+
 def table(title: str, columns: Sequence[str]) -> Table:
     """Return an empty table in the style of the product."""
     made = Table(title=title, title_justify="left", header_style="bold")

@@ -11,6 +11,7 @@ from hyperward.cli.output import add_row, print_json, show, table
 from hyperward.cli.paths import DEFAULT_CONFIG, ConfigOption, JsonOption
 from hyperward.svm.config import load_config
 from hyperward.svm.control import ask
+from hyperward.svm.instance import require_root
 
 app = typer.Typer(help="The SVM: the node that protects the VMs of this hypervisor.", no_args_is_help=True)
 
@@ -25,6 +26,8 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Protect the VMs of this hypervisor, in the foreground, until stopped."""
     from hyperward.svm.daemon import Daemon
 
+    # Before anything else: without root, whatever else looks wrong may be so only for lack of rights.
+    require_root()
     loaded = load_config(config)
     level = getattr(logging, loaded.log_level.upper())
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
@@ -36,6 +39,7 @@ def detach(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Take protection off: release all ports, end the engine, remove the inspection pairs. The daemon must not run."""
     from hyperward.svm.detach import detach as take_off
 
+    require_root()
     released = asyncio.run(take_off(load_config(config)))
     print(f"released {released} ports; their interfaces are as they were found")  # noqa: T201 - the answer
 

@@ -14,6 +14,7 @@ from hyperward.events.model import Direction, Event, Feature, Kind, Party, RuleR
 from hyperward.ips.engine.eve import EveRecord
 from hyperward.ips.rules.classes import RuleClass
 from hyperward.policy.actions import Action
+from hyperward.steering.layout import TCI_COPY_TO_VM
 
 CLASS_KEY: Final = "hyperward_class"
 """Metadata that the rule compiler adds to every rule."""
@@ -124,7 +125,7 @@ def event_of(record: EveRecord, ports: PortLookup, origin: Origin) -> Event | No
 def direction_of(record: EveRecord, view: PortView | None, origin: Origin) -> Direction | None:
     """Return the way of the packet, seen from the VM; None where nothing tells."""
     if record.in_iface == origin.guest_interface:
-        return Direction.OUTBOUND
+        return Direction.INBOUND if record.outer_tci() & TCI_COPY_TO_VM else Direction.OUTBOUND
     if record.in_iface == origin.network_interface:
         return Direction.INBOUND
     macs = record.macs()

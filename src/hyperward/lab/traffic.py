@@ -18,8 +18,13 @@ _STATUS = re.compile(rf"^{STATUS_MARK}(\d{{3}})$", re.MULTILINE)
 _ANSWERED = re.compile(r"(\d+) packets transmitted, (\d+) (?:packets )?received")
 
 
-def curl_command(request: HttpRequest, address: str, timeout: float, *, upload: bool = False) -> list[str]:
-    """Return the curl command of a request; body on stdout, talk on stderr. With `upload`, stdin is sent with PUT."""
+def curl_command(
+    request: HttpRequest, address: str, timeout: float, *, upload: bool = False, rate: int = 0
+) -> list[str]:
+    """Return the curl command of a request; body on stdout, talk on stderr.
+
+    With `upload`, stdin is sent with PUT. `rate` is the most bytes a second, 0 for no limit.
+    """
     command = ["curl", "-q", "--silent", "--show-error", "--verbose", "--http1.1", "--path-as-is", "--globoff"]
     command += [
         "--noproxy",
@@ -33,6 +38,8 @@ def curl_command(request: HttpRequest, address: str, timeout: float, *, upload: 
         command += ["--header", f"{name}: {value}"]
     if request.body:
         command += ["--data-binary", request.body]
+    if rate:
+        command += ["--limit-rate", str(rate)]
     if upload:
         command += ["--upload-file", "-"]
     return [*command, "--url", request.url(address)]

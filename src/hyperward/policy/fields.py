@@ -4,10 +4,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from hyperward.policy.masks import MAX_MASK, is_mask
 from hyperward.policy.networks import parse_network
+from hyperward.policy.places import parse_place
 from hyperward.policy.rule_reference import parse_rule_reference
 from hyperward.policy.times import parse_expiry, print_expiry
 
@@ -67,6 +76,12 @@ def _exact(text: str) -> str:
     return text
 
 
+def _exact_label(text: str) -> str:
+    if is_mask(text):
+        raise ValueError("wildcards are not possible here; list each one, or use assign.names for masks of VM names")
+    return text
+
+
 def _always_true(value: bool) -> bool:  # noqa: FBT001 - pydantic gives the value by position
     if not value:
         raise ValueError(
@@ -118,17 +133,31 @@ Mask = Annotated[str, _short_line(MAX_MASK)]
 InstanceId = Annotated[str, _short_line(MAX_MASK), AfterValidator(_exact)]
 """The id of a VM on its platform."""
 
+Label = Annotated[str, _short_line(MAX_NAME), AfterValidator(_exact_label)]
+"""The name of a group, or a tag."""
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An address or a network, in canonical form."""
+
+Place = Annotated[str, AfterValidator(parse_place)]
+"""A place in the inventory tree."""
+
 RuleReference = Annotated[str, AfterValidator(parse_rule_reference)]
 """`gid:sid:rev`, `gid:sid` or a mask of rule names."""
 
-AlwaysTrue = Annotated[bool, AfterValidator(_always_true)]
+AlwaysTrue = Annotated[bool, AfterValidator(_always_true), WithJsonSchema({"const": True})]
 """What the feature always includes; it may be written down, but not switched off."""
 
-Expiry = Annotated[datetime, BeforeValidator(_moment), PlainSerializer(print_expiry, when_used="json")]
+Expiry = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    PlainSerializer(print_expiry, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["2031-12-31", "2031-12-31T18:00:00Z"]}),
+]
 """The moment from which on the entry no longer holds, in UTC."""
 
 HomeNetworks = Annotated[
-    tuple[Annotated[str, AfterValidator(_network)], ...],
+    tuple[Network, ...],
     Field(max_length=MAX_NETWORKS),
     AfterValidator(_not_empty),
 ]

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from hyperward.policy.models import Policy, PolicyFile
+from hyperward.policy.inherit import inherit
+from hyperward.policy.models import Assignment, Policy, PolicyFile
 from hyperward.policy.shadow import shadow_error, shadow_warning
+from hyperward.policy.tree import Tree
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -39,30 +41,34 @@ def policy_errors(file: PolicyFile) -> Iterator[Finding]:
                 see=("policies", seen[policy.name], "name"),
             )
         seen.setdefault(policy.name, index)
+    by_name = {policy.name: policy for policy in file.policies}
     for index, policy in enumerate(file.policies):
-        if what := shadow_error(policy, seen):
+        if what := shadow_error(policy, by_name):
             yield Finding(("policies", index, "shadow"), what, "name another policy of this file, or remove the key")
 
 
 def policy_warnings(file: PolicyFile) -> Iterator[Finding]:
-    """Yield what is odd in a file of policies but usable."""
+    """Yield what is odd in a file of policies but usable; the file has no errors."""
+    tree = Tree(file.policies)
+    inherited = {policy.name: inherit(tree.chain(policy)).policy for policy in file.policies}
     for index, policy in enumerate(file.policies):
-        yield from _warnings_of(policy, ("policies", index))
-    by_name = {policy.name: policy for policy in file.policies}
-    for index, policy in enumerate(file.policies):
-        if what := shadow_warning(policy, by_name):
-            yield Finding(("policies", index, "shadow"), what, "enable Intrusion Prevention, or remove the key")
+        effective = inherited[policy.name]
+        yield from _warnings_of(policy, effective, ("policies", index), is_parent=policy.name in tree.parents)
+        if what := shadow_warning(effective, inherited):
+            yield Finding(("policies", index), what, "enable Intrusion Prevention, or remove the key 'shadow'")
 
 
-def _warnings_of(policy: Policy, at: KeyPath) -> Iterator[Finding]:
-    ips = policy.intrusion_prevention
+def _warnings_of(policy: Policy, effective: Policy, at: KeyPath, *, is_parent: bool) -> Iterator[Finding]:
+    ips = effective.intrusion_prevention
     if ips.enabled and not ips.network_attacks.enabled and not ips.suspicious_activity.enabled:
         yield Finding(
             (*at, "intrusion_prevention"),
             "Intrusion Prevention is on but both of its features are off, so nothing is inspected",
             "enable network_attacks or suspicious_activity",
         )
-    if not policy.assign.names and not policy.assign.ids:
+    if not policy.assign and not is_parent:
         yield Finding(
-            (*at, "assign"), f"the policy '{policy.name}' is assigned to no VM", "add assign.names or assign.ids"
+            (*at, "assign"),
+            f"the policy '{policy.name}' is assigned to no VM",
+            f"add one of {', '.join(f'assign.{name}' for name in Assignment.model_fields)}",
         )

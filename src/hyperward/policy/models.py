@@ -1,8 +1,12 @@
-"""The settings of a policy, with the names, values and defaults of the product. Frozen, compared by value."""
+"""The settings of a policy, with the names, values and defaults of the product. Frozen, compared by value.
+
+A model holds what its file says: which fields were set is pydantic's `model_fields_set`, and what is not set comes from
+the parent (`hyperward.policy.inherit`). Every field of `Policy` outside of `OWN_FIELDS` is such a setting.
+"""
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from hyperward.policy.actions import Action
 from hyperward.policy.fields import (
@@ -14,17 +18,25 @@ from hyperward.policy.fields import (
     FailureAction,
     HomeNetworks,
     InstanceId,
+    Label,
     Mask,
     Mode,
     Name,
+    Network,
+    Place,
     Reason,
     RuleReference,
     Settings,
     State,
 )
+from hyperward.policy.settings import check_setting, setting_paths
 
 MAX_POLICIES = 1000
+MAX_TENANTS = 1000
+MAX_LOCKS = 256
 MAX_BLOCK_MINUTES = 32768
+OWN_FIELDS = frozenset({"name", "description", "tenant", "parent", "locked", "state", "assign"})
+"""What a policy is; the rest is what it sets, and that is inherited."""
 
 
 class NetworkAttacks(Settings):
@@ -79,6 +91,20 @@ class Assignment(Settings):
 
     names: Annotated[tuple[Mask, ...], Field(max_length=MAX_ITEMS)] = ()
     ids: Annotated[tuple[InstanceId, ...], Field(max_length=MAX_ITEMS)] = ()
+    tags: Annotated[tuple[Label, ...], Field(max_length=MAX_ITEMS)] = ()
+    groups: Annotated[tuple[Label, ...], Field(max_length=MAX_ITEMS)] = ()
+    networks: Annotated[tuple[Network, ...], Field(max_length=MAX_ITEMS)] = ()
+    """A VM matches with any of its addresses."""
+    paths: Annotated[tuple[Place, ...], Field(max_length=MAX_ITEMS)] = ()
+    """Places in the inventory tree; all that is below belongs to them."""
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any entry."""
+        return any(getattr(self, name) for name in Assignment.model_fields)
+
+
+def _lock(text: str) -> str:
+    return check_setting(text, Policy, without=OWN_FIELDS)
 
 
 class Policy(Settings):
@@ -86,6 +112,12 @@ class Policy(Settings):
 
     name: Name
     description: Annotated[str, Field(max_length=MAX_TEXT)] = ""
+    tenant: Name | None = None
+    """The policy covers this tenant's VMs only; without it, it is the provider's and covers any."""
+    parent: Name | None = None
+    """Where the settings come from that this policy does not set; without it, the defaults."""
+    locked: Annotated[tuple[Annotated[str, AfterValidator(_lock)], ...], Field(max_length=MAX_LOCKS)] = ()
+    """Settings, or blocks of them, that no policy below may set."""
     state: State = State.ACTIVE
     mode: Mode = Mode.STANDARD
     assign: Assignment = Assignment()
@@ -99,7 +131,20 @@ class Policy(Settings):
     """Another policy, active or not, that also judges the traffic of these VMs; it only reports."""
 
 
+class Tenant(Settings):
+    """Somebody whose administrators see and change only their own policies."""
+
+    name: Name
+    base: Name | None = None
+    """The provider's policy that all of the tenant's policies must descend from, so that its locks hold for them."""
+
+
 class PolicyFile(Settings):
     """A file of policies."""
 
+    tenants: Annotated[tuple[Tenant, ...], Field(max_length=MAX_TENANTS)] = ()
     policies: Annotated[tuple[Policy, ...], Field(max_length=MAX_POLICIES)]
+
+
+SETTINGS = setting_paths(Policy, without=OWN_FIELDS)
+"""The path of every setting, in the order of the model."""

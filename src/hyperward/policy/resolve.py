@@ -8,8 +8,10 @@ from enum import StrEnum
 from hyperward.policy.actions import Action
 from hyperward.policy.assignment import AssignableVm, Assignments
 from hyperward.policy.fields import Mode
+from hyperward.policy.inherit import Inherited, inherit
 from hyperward.policy.models import Failure, IntrusionPrevention, Policy
 from hyperward.policy.networks import ANY, NetworkSet, parse_network_set
+from hyperward.policy.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class IpsSettings:
 
 
 def settings_of(policy: Policy) -> EffectiveSettings:
-    """Return the settings that a policy gives to the VMs it covers."""
+    """Return the settings that a policy gives to the VMs it covers, its own and defaults; `inherit` comes first."""
     return EffectiveSettings(
         policy=policy.name,
         mode=policy.mode,
@@ -96,14 +98,22 @@ def effective(policies: Iterable[Policy], vm: AssignableVm) -> EffectiveSettings
 
 
 class Resolver:
-    """Effective settings of many VMs under one set of policies."""
+    """Effective settings of many VMs under one set of policies.
+
+    Args:
+        policies: all of them.
+
+    Raises:
+        InputError: their parents do not lead to roots; `treefindings.tree_errors` finds that with its place before.
+    """
 
     def __init__(self, policies: Iterable[Policy]) -> None:
-        every = tuple(policies)
-        self._assignments = Assignments(every)
-        self._settings = {id(policy): settings_of(policy) for policy in every}
+        tree = Tree(policies)
+        self._assignments = Assignments(tree.policies)
+        self._inherited = {id(policy): inherit(tree.chain(policy)) for policy in tree.policies}
+        self._settings = {key: settings_of(inherited.policy) for key, inherited in self._inherited.items()}
         # The ids above stay valid only as long as the policies live.
-        self._policies = every
+        self._policies = tree.policies
 
     def effective(self, vm: AssignableVm) -> EffectiveSettings | None:
         """Return the settings of one VM, or None when no active policy covers it.
@@ -114,13 +124,24 @@ class Resolver:
         policy = self._assignments.policy_of(vm)
         return None if policy is None else self._settings[id(policy)]
 
+    def inherited(self, vm: AssignableVm) -> Inherited | None:
+        """Return the policy of one VM with every setting and its origin, or None when no active policy covers it.
+
+        Raises:
+            AssignmentTie: more than one policy covers the VM equally specifically.
+        """
+        policy = self._assignments.policy_of(vm)
+        return None if policy is None else self._inherited[id(policy)]
+
     def shadow_of(self, settings: EffectiveSettings) -> EffectiveSettings | None:
         """Return what the shadow policy gives to a VM, whether that policy is active or not; None when there is none.
+
+        A policy that inherits its own name as the shadow has none: it would judge what it does.
 
         Args:
             settings: the VM's effective settings.
         """
-        return None if settings.shadow is None else self.named(settings.shadow)
+        return None if settings.shadow in {None, settings.policy} else self.named(settings.shadow or "")
 
     def named(self, name: str) -> EffectiveSettings | None:
         """Return what a policy gives to VMs, whether it is active or not; None when there is no such policy."""

@@ -1,6 +1,6 @@
 """A shadow policy: another policy of the file that judges the same traffic beside the active one, and never acts."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -38,18 +38,23 @@ def shadow_plan(
     return Shadow(settings.policy, replace(ips, variant=Variant.OBSERVE))
 
 
-def shadow_error(policy: Policy, names: Collection[str]) -> str:
+def shadow_error(policy: Policy, by_name: Mapping[str, Policy]) -> str:
     """Return what is wrong with the shadow that a policy names; empty when nothing is.
 
     Args:
         policy: it names the shadow.
-        names: of all policies of the file.
+        by_name: all policies of the file.
     """
     if policy.shadow is None:
         return ""
     if policy.shadow == policy.name:
         return f"the policy '{policy.name}' cannot be its own shadow"
-    return "" if policy.shadow in names else f"there is no policy '{policy.shadow}'"
+    shadow = by_name.get(policy.shadow)
+    if shadow is None:
+        return f"there is no policy '{policy.shadow}'"
+    if shadow.tenant not in {None, policy.tenant}:
+        return f"the policy '{policy.shadow}' belongs to another tenant"
+    return ""
 
 
 def shadow_warning(policy: Policy, by_name: Mapping[str, Policy]) -> str:

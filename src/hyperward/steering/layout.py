@@ -19,6 +19,9 @@ MARK_MAGIC = 0x48570000
 MARK_TAG = 0x1000
 MARK_PROBE = 0x2000
 MARK_RETURNED = 0x3000
+MARK_COPY_TO_VM = 0x4000
+TCI_COPY_TO_VM = 0x2000
+"""Priority bit in the outer tag of a copy that was on its way to the VM."""
 
 
 class Direction(IntEnum):

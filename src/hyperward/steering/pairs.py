@@ -5,10 +5,12 @@ ends belong to the steering program. Segmentation and checksums are done by the 
 guests keep their offloads and the engine sees frames as they would be on a wire.
 """
 
+import os
 import subprocess
 from dataclasses import dataclass
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 from hyperward.errors import SystemFault
 from hyperward.steering.attach import Hook, attach, ensure_qdisc
@@ -38,8 +40,15 @@ def ensure_pairs(mtu: int = DEFAULT_MTU) -> Pairs:
     Raises:
         SystemFault: an interface of one of the names exists and is not a veth, or the kernel refuses.
     """
-    with IPRoute() as ip:
-        indexes = {name: _ensure_pair(ip, name, mtu) for name in ("hwg", "hwn")}
+    try:
+        with IPRoute() as ip:
+            indexes = {name: _ensure_pair(ip, name, mtu) for name in ("hwg", "hwn")}
+    except NetlinkError as error:
+        raise SystemFault(
+            f"the kernel refuses the inspection pairs: {os.strerror(error.code)}",
+            where="interfaces hwg0, hwn0",
+            hint="run as root with CAP_NET_ADMIN, on a kernel with veth",
+        ) from None
     return Pairs(indexes["hwg"], indexes["hwn"], mtu + _FRAME_OVERHEAD)
 
 
@@ -85,8 +94,13 @@ def _ensure_pair(ip: IPRoute, name: str, mtu: int) -> int:
 
 
 def _ethtool(interface: str, features: str) -> None:
-    done = subprocess.run(["ethtool", "-K", interface, *features.split()], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            ["ethtool", "-K", interface, *features.split()], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise SystemFault("the program ethtool is missing", hint="install ethtool") from None
     if done.returncode != 0:
         raise SystemFault(
-            f"cannot set offloads: {done.stderr.strip()}", where=f"interface {interface}", hint="install ethtool"
+            f"cannot set offloads: {done.stderr.strip()}", where=f"interface {interface}", hint="run as root"
         )

@@ -82,6 +82,18 @@ def mount_bpffs(folder: Path) -> None:
         )
 
 
+def unmount_bpffs(folder: Path) -> None:
+    """Unmount the BPF file system at `folder`, as often as it is mounted there.
+
+    Raises:
+        SystemFault: it is in use.
+    """
+    while is_bpffs(folder):
+        done = subprocess.run(["umount", str(folder)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemFault(f"cannot unmount: {done.stderr.strip()}", where=str(folder), hint="see what uses it")
+
+
 def is_bpffs(folder: Path) -> bool:
     """Tell whether a BPF file system is mounted at `folder`."""
     wanted = str(folder.resolve())

@@ -287,7 +287,8 @@ static __always_inline enum engine_state engine(struct __sk_buff *skb, struct se
 		quiet_since = hb->alive_ns > pending ? hb->alive_ns : pending;
 		if (now > quiet_since && now - quiet_since > s->down_ns)
 			state = ENGINE_DOWN;
-		else if (now > pending && now - pending > s->busy_ns)
+		else if (hb->alive_ns > pending && now > pending && now - pending > s->busy_ns)
+			/* Others come back, so it lives. Without them it is dead or not, and `down` decides which. */
 			state = ENGINE_BUSY;
 	} else {
 		pending = 0;
@@ -326,14 +327,16 @@ static __always_inline int too_long(struct __sk_buff *skb, struct settings *s)
 
 /*
  * A copy for the rules of a shadow policy, whatever the active one does with the packet. What cannot be copied is left
- * out: nothing of the active policy waits for a shadow.
+ * out: nothing of the active policy waits for a shadow. As in monitoring, both directions go in at one end.
  */
 static __always_inline void shadow(struct __sk_buff *skb, struct settings *s, struct port *port, struct counters *c,
-				   enum direction d, struct packet *p, __u32 pair)
+				   enum direction d, struct packet *p)
 {
-	if (!port->shadow_vid || !pair || p->tags > MAX_INSPECTED_TAGS || too_long(skb, s))
+	__u32 kind = d == TO_VM ? MARK_COPY_TO_VM : MARK_TAG;
+
+	if (!port->shadow_vid || !s->guest_ifindex || p->tags > MAX_INSPECTED_TAGS || too_long(skb, s))
 		return;
-	if (!copy_to(skb, pair, MARK_MAGIC | MARK_TAG | (port->shadow_vid & MARK_VID_MASK)))
+	if (!copy_to(skb, s->guest_ifindex, MARK_MAGIC | kind | (port->shadow_vid & MARK_VID_MASK)))
 		count(c, d, SHADOW_COPIED, 1);
 }
 
@@ -371,11 +374,18 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 	pair = d == FROM_VM ? s->guest_ifindex : s->network_ifindex;
 	mark = MARK_MAGIC | MARK_TAG | (port->vid & MARK_VID_MASK);
 	if (port->mode == MODE_MONITORING) {
+		/*
+		 * Both directions go in at one end, where one engine thread takes them in their order. Nothing holds an
+		 * original back until its copy was looked at: with a thread for each direction, an answer would
+		 * be seen before its request, and the connection would be given up as broken.
+		 */
+		if (d == TO_VM)
+			mark = MARK_MAGIC | MARK_COPY_TO_VM | (port->vid & MARK_VID_MASK);
 		if (p.tags > MAX_INSPECTED_TAGS)
 			count(c, d, CLONE_FAILED, 1);
 		else
-			count(c, d, copy_to(skb, pair, mark) ? CLONE_FAILED : CLONED, 1);
-		shadow(skb, s, port, c, d, &p, pair);
+			count(c, d, copy_to(skb, s->guest_ifindex, mark) ? CLONE_FAILED : CLONED, 1);
+		shadow(skb, s, port, c, d, &p);
 		return TC_ACT_UNSPEC;
 	}
 	state = engine(skb, s, pair, d, now);
@@ -383,7 +393,7 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 		state = ENGINE_BUSY;
 	if (state != ENGINE_UP)
 		return failure_action(port, c, d, state);
-	shadow(skb, s, port, c, d, &p, pair);
+	shadow(skb, s, port, c, d, &p);
 	count(c, d, TO_ENGINE, 1);
 	skb->mark = mark;
 	return bpf_redirect(pair, 0);
@@ -418,6 +428,8 @@ int to_engine(struct __sk_buff *skb)
 		if (bpf_skb_store_bytes(skb, 12, &type, 2, 0) < 0)
 			return TC_ACT_SHOT;
 		vid = VID_PROBE;
+	} else if ((mark & MARK_KIND_MASK) == MARK_COPY_TO_VM) {
+		vid |= TCI_COPY_TO_VM;
 	} else if ((mark & MARK_KIND_MASK) != MARK_TAG) {
 		return TC_ACT_SHOT;
 	}

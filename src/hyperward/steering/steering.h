@@ -27,6 +27,10 @@
 #define MARK_TAG 0x1000u      /* to an inspection pair: push this VLAN id */
 #define MARK_PROBE 0x2000u    /* to an inspection pair: make this copy a probe */
 #define MARK_RETURNED 0x3000u /* back from the engine: let pass */
+#define MARK_COPY_TO_VM 0x4000u /* to an inspection pair: push this VLAN id, and TCI_COPY_TO_VM */
+
+/* Priority 1 in the tag of a copy that was on its way to the VM: copies of both directions go in at the same end. */
+#define TCI_COPY_TO_VM 0x2000u
 
 enum direction { FROM_VM = 0, TO_VM = 1, DIRECTIONS = 2 };
 

@@ -10,14 +10,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from hyperward.ips.rules.limits import Limits as RuleLimits
 from hyperward.policy.fields import HomeNetworks
 from hyperward.policy.findings import Finding
 from hyperward.policy.networks import NetworkSet, parse_network_set
 from hyperward.svm.names import check_svm_name, svm_name_of
-from hyperward.svm.paths import own_folder, readable
+from hyperward.svm.paths import not_too_large, own_folder, readable
 from hyperward.yamlfile import Document, FileErrors, FileModel, Limits, parse, read_text
 
 LIMITS = Limits(max_bytes=64 * 1024, max_nodes=2_000, max_entry_nodes=2_000)
+
+RULE_LIMITS = RuleLimits()
 
 # A unix socket's path has at most 107 bytes (sun_path, unix(7)); this leaves room for our file names.
 MAX_RUN_DIR_BYTES = 80
@@ -152,6 +155,7 @@ def _path_findings(file: SvmConfigFile, config: SvmConfig) -> Iterator[Finding]:
     yield from readable(("inventory_file",), config.inventory_file, folder_too=False)
     for index, path in enumerate(config.rules):
         yield from readable(("rules", index), path, folder_too=True)
+        yield from not_too_large(("rules", index), path, RULE_LIMITS)
     if not config.engine_binary.is_absolute() or shutil.which(config.engine_binary) is None:
         what = f"the program {file.engine.binary} is not there or not executable"
         yield Finding(("engine", "binary"), what, "install Suricata, or give its absolute path")

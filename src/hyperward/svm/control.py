@@ -73,8 +73,14 @@ class ControlServer:
             return {"error": error.line()}
 
 
-def ask(path: Path, command: str, **arguments: str) -> Any:
+def ask(path: Path, command: str, *, patience: float = _REQUEST_SECONDS, **arguments: str) -> Any:
     """Send one request to the daemon that listens at `path` and return its answer.
+
+    Args:
+        path: the socket.
+        command: what is asked.
+        patience: how long each part of the answer may take, in seconds.
+        arguments: what the command needs.
 
     Raises:
         SystemFault: no daemon answers, or it reports an error.
@@ -82,7 +88,7 @@ def ask(path: Path, command: str, **arguments: str) -> Any:
     raw = bytearray()
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
-            channel.settimeout(_REQUEST_SECONDS)
+            channel.settimeout(patience)
             channel.connect(str(path))
             channel.sendall(msgspec.json.encode({"command": command} | arguments) + b"\n")
             while not raw.endswith(b"\n") and len(raw) < _MAX_ANSWER:

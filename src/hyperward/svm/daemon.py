@@ -30,15 +30,17 @@ from hyperward.ips.rules.data import classification_path, reference_path
 from hyperward.response.blocks import Block, Blocks
 from hyperward.response.inject import PairInjector
 from hyperward.response.terminate import Terminator
+from hyperward.steering.layout import Direction
 from hyperward.steering.pairs import attach_pairs, ensure_pairs
 from hyperward.steering.ports import KernelPorts
 from hyperward.steering.program import object_bytes, open_program
-from hyperward.svm.apply import Applier
+from hyperward.svm.apply import Applier, Outcome
+from hyperward.svm.change import PolicyChanges
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.control import ControlServer
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.eventlog import EventLog
-from hyperward.svm.failures import Failure, FailureWatch
+from hyperward.svm.failures import Failure, FailureMemory, FailureWatch
 from hyperward.svm.first_start import StartedByFirstChange
 from hyperward.svm.instance import only_instance, require_root
 from hyperward.svm.links import LinkWatch, interfaces, segments
@@ -52,10 +54,14 @@ from hyperward.svm.status import StatusReport
 from hyperward.svm.views import LedgerViews
 from hyperward.svm.wanted import Wanted
 from hyperward.svm.watch import LOOK_SECONDS
+from hyperward.svm.wording import by_reason, names_of, refused_rules
 
 COLLECT_SECONDS = 0.02
 """Pause of the reader of detections when it has caught up: the longest that a reset waits."""
 HOUSEKEEPING_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
+FAILURES = "failures"
+"""Name under which the store keeps what the watch for failures knows."""
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +73,8 @@ class Daemon:
         self._config = config
         self._wanted = Wanted(config)
         self._dirty = asyncio.Event()
-        self._failures = FailureWatch()
+        self._shadows_due = asyncio.Event()
+        self._told_since: datetime | None = None
         self._covered: frozenset[str] = frozenset()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -101,7 +108,13 @@ class Daemon:
             self._reattach(ifindex)
         self._store = stack.enter_context(EventStore(config.state_dir / "events.db", svm=config.name))
         self._log = EventLog(self._store, config.name)
+        self._failures = FailureWatch(self._store.position(FAILURES, FailureMemory))
+        self._failures_stored = self._failures.memory
         self._state = State(config.state_dir / "state.json")
+        if not self._state.ledger.ports():
+            # Without a memory: the packets of the ports that an earlier daemon left must not come out of others.
+            left = self._ports.registered().values()
+            self._state.ledger.begin_after((port.vid for port in left), (port.port_id for port in left))
         self._rule_sets = RuleSets(config.state_dir / "rules", config.rules, settings.binary)
         references = References(classification_path(), reference_path())
         nudge = FrameNudge(("hwg0", "hwn0"), mark=PROBE_MARK)
@@ -135,6 +148,7 @@ class Daemon:
             applier=self._applier,
             failures=self._failures,
         )
+        self._changes = PolicyChanges(config.policy_file, self._wanted, self._apply, self._log)
         control = ControlServer(
             config.run_dir / "svm.sock",
             {
@@ -142,6 +156,8 @@ class Daemon:
                 "vms": self._status.vms,
                 "blocked": self._blocked,
                 "unblock": self._unblock,
+                "policies": self._changes.policies,
+                "apply": self._changes.apply,
             },
         )
         await control.start()
@@ -163,11 +179,12 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._wanted.look_again)
         self._log.write(Kind.SVM_STARTED, "the daemon starts")
         for warning in self._wanted.warnings:
             log.warning("configuration", message=str(warning))
-        await self._apply()
+        await self._changes.again()
+        await self._until_answering()
         self._ports.gate(is_open=self._engine.pid is not None)
         ready()
         async with asyncio.TaskGroup() as tasks:
@@ -177,6 +194,7 @@ class Daemon:
                     ("engine", self._engine.run),
                     ("files", self._watch_files),
                     ("apply", self._keep_applied),
+                    ("shadows", self._keep_shadows),
                     ("events", self._collect),
                     ("housekeeping", self._housekeeping),
                 )
@@ -185,6 +203,15 @@ class Daemon:
             for job in jobs:
                 job.cancel()
         self._log.write(Kind.SVM_STOPPED, "the daemon ends; traffic goes on under the last state")
+
+    async def _until_answering(self) -> None:
+        """Wait, within bounds, until the engine is known to answer: what a VM opens before that passes uninspected."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while self._engine.pid is not None and time.monotonic() < deadline:
+            if all(self._ports.heartbeat(direction).answered_ns for direction in Direction):
+                return
+            self._prober.probe()
+            await asyncio.sleep(COLLECT_SECONDS)
 
     def _reload(self) -> None:
         result = self._wanted.reload()
@@ -204,7 +231,7 @@ class Daemon:
         rules = self._rule_sets.version()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if self._wanted.changed():
+            if not self._changes.busy and self._wanted.changed():
                 self._reload()
             version = self._rule_sets.version()
             if version != rules:
@@ -212,13 +239,11 @@ class Daemon:
                 self._dirty.set()
 
     async def _keep_applied(self) -> None:
-        await self._apply_shadows()
         while True:
             await self._until_something_changes()
             self._dirty.clear()
             try:
-                await self._apply()
-                await self._apply_shadows()
+                await self._changes.again()
             except (HyperwardError, OSError) as error:
                 text = error.line() if isinstance(error, HyperwardError) else str(error)
                 self._log.write(
@@ -237,47 +262,74 @@ class Daemon:
         except TimeoutError:
             return
 
-    async def _apply(self) -> None:
+    async def _apply(self) -> Outcome:
         found = segments()
         self._responder.learn(found, never_block_set(ip_network(text) for text in self._config.never_block))
         indexes = {name: segment.index for name, segment in found.items()}
+        since = self._wanted.since
         outcome = await self._applier.apply(self._wanted.ports(), interfaces(), indexes)
-        if outcome.put or outcome.removed:
-            text = f"in force on {', '.join(outcome.put) or 'no further port'}; {len(outcome.removed)} ports released"
+        self._shadows_due.set()
+        # A change of what the daemon does itself, such as blocking sources, changes no port: it is told all the same.
+        if outcome.put or outcome.removed or since != self._told_since:
+            self._told_since = since
+            put = names_of(outcome.put) if outcome.put else "no further port"
+            text = f"in force on {put}; {len(outcome.removed)} ports released"
             self._log.write(Kind.POLICY_APPLIED, text, feature=Feature.POLICY)
-        for interface, reason in outcome.failed.items():
+        for info in outcome.problems.values():
+            self._log.write(
+                Kind.RULES_REFUSED,
+                refused_rules(info),
+                severity=Severity.WARNING,
+                feature=Feature.INTRUSION_PREVENTION,
+            )
+        for reason, interfaces_of in by_reason(outcome.failed).items():
             self._log.write(
                 Kind.POLICY_REFUSED,
-                f"{interface} stays as it was: {reason}",
+                f"{names_of(interfaces_of)} as before: {reason}",
                 severity=Severity.FUNCTIONAL_FAILURE,
                 feature=Feature.POLICY,
             )
+        return outcome
 
-    async def _apply_shadows(self) -> None:
-        for interface, reason in (await self._applier.apply_shadows()).items():
-            self._log.write(
-                Kind.POLICY_REFUSED,
-                f"the shadow policy of {interface} judges nothing: {reason}",
-                severity=Severity.WARNING,
-                feature=Feature.POLICY,
-            )
+    async def _keep_shadows(self) -> None:
+        told: dict[str, str] = {}
+        while True:
+            await self._shadows_due.wait()
+            self._shadows_due.clear()
+            failed = await self._applier.apply_shadows()
+            fresh = {interface: why for interface, why in failed.items() if told.get(interface) != why}
+            for reason, interfaces_of in by_reason(fresh).items():
+                self._log.write(
+                    Kind.POLICY_REFUSED,
+                    f"the shadow policy of {names_of(interfaces_of)} judges nothing: {reason}",
+                    severity=Severity.WARNING,
+                    feature=Feature.POLICY,
+                )
+            told = failed
 
     def _notice(self, notice: EngineNotice) -> None:
         if notice.kind in {NoticeKind.CRASHED, NoticeKind.HUNG, NoticeKind.STOPPED}:
             self._ports.gate(is_open=False)
             self._ports.engine_gone()
+        elif notice.kind is NoticeKind.STARTED:
+            # It answers while it loads its rules, so that it counts as up from the first packet after that.
+            self._prober.probe()
         elif notice.kind in {NoticeKind.LOADED, NoticeKind.REFUSED}:
             self._ports.gate(is_open=True)
         self._log.add(event_of_notice(notice, time=datetime.now(UTC), svm=self._config.name))
 
     async def _collect(self) -> None:
+        stuck = ""
         while True:
             try:
                 collected = self._collector.collect(self._responder.respond)
             except SystemFault as error:
-                log.error("detections_wait", reason=error.line())
+                if error.line() != stuck:
+                    log.error("detections_wait", reason=error.line())
+                stuck = error.line()
                 await asyncio.sleep(HOUSEKEEPING_SECONDS)
                 continue
+            stuck = ""
             await asyncio.sleep(COLLECT_SECONDS if collected.caught_up else 0)
 
     async def _blocked(self, _: Mapping[str, str]) -> list[Block]:
@@ -298,6 +350,7 @@ class Daemon:
             for failure in self._failures.look(counters, time.monotonic()):
                 self._tell(failure)
             self._log.flush()
+            self._keep_failures()
             self._responder.expire()
             if file_size(settings.eve_path) > settings.eve_rotate_bytes:
                 try:
@@ -305,6 +358,17 @@ class Daemon:
                 except HyperwardError as error:
                     log.warning("eve_not_rotated", reason=error.line())
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    def _keep_failures(self) -> None:
+        memory = self._failures.memory
+        if memory == self._failures_stored:
+            return
+        try:
+            self._store.append([], tail=FAILURES, position=memory)
+        except SystemFault as error:
+            log.debug("failures_not_kept", reason=error.line())
+        else:
+            self._failures_stored = memory
 
     def _tell(self, failure: Failure) -> None:
         name = self._status.vm_of_port(failure.port_id)

@@ -1,13 +1,16 @@
 """Take everything off this machine that an SVM put on it."""
 
+import asyncio
+from pathlib import Path
+
 from hyperward.ips.engine.process import find
 from hyperward.steering.pairs import remove_pairs
 from hyperward.steering.ports import KernelPorts
-from hyperward.steering.program import object_bytes, open_program, unpin
+from hyperward.steering.program import object_bytes, open_program
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.instance import only_instance, require_root
-from hyperward.svm.pins import pin_folder
+from hyperward.svm.pins import pin_folder, remove_pins
 
 
 async def detach(config: SvmConfig) -> int:
@@ -19,17 +22,24 @@ async def detach(config: SvmConfig) -> int:
     require_root()
     config.run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     with only_instance(config.run_dir):
-        pins = pin_folder(config.run_dir)
-        program = open_program(pins, object_bytes())
-        ports = KernelPorts(program)
-        registered = ports.registered()
-        for ifindex in registered:
-            ports.remove(ifindex)
-        program.close()
+        # In threads: what talks netlink runs an event loop of its own.
+        released = await asyncio.to_thread(_release_ports, config.run_dir)
         process = find(engine_settings(config))
         if process is not None:
             await process.stop()
             process.close()
-        remove_pairs()
-        unpin(pins)
+        await asyncio.to_thread(remove_pairs)
+        remove_pins(config.run_dir)
+    return released
+
+
+def _release_ports(run_dir: Path) -> int:
+    program = open_program(pin_folder(run_dir), object_bytes())
+    try:
+        ports = KernelPorts(program)
+        registered = ports.registered()
+        for ifindex in registered:
+            ports.remove(ifindex)
+    finally:
+        program.close()
     return len(registered)

@@ -27,6 +27,7 @@ class EventLog:
         self._svm = svm
         self._clock = clock
         self._waiting: list[Event] = []
+        self._stuck = ""
 
     def write(
         self,
@@ -69,6 +70,9 @@ class EventLog:
         try:
             self._store.append(self._waiting)
         except HyperwardError as error:
-            log.error("events_wait", count=len(self._waiting), reason=error.line())
+            # Once, not with every attempt: the log may be on the same full disk.
+            if error.line() != self._stuck:
+                log.error("events_wait", count=len(self._waiting), reason=error.line())
+            self._stuck = error.line()
         else:
-            self._waiting = []
+            self._waiting, self._stuck = [], ""

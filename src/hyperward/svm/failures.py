@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from hyperward.steering.layout import Counters
 
 QUIET_SECONDS = 2.0
@@ -33,12 +35,34 @@ class Failure:
     over: bool = False
 
 
-class FailureWatch:
-    """Compares counters from look to look."""
+class FailureMemory(msgspec.Struct, frozen=True):
+    """What a watch knows, stored so that the next daemon tells of the time between and of nothing twice.
 
-    def __init__(self) -> None:
-        self._seen: dict[int, dict[str, int]] = {}
-        self._open: dict[tuple[int, str], Failure] = {}
+    Args:
+        seen: the counters at the last look, by port id.
+        open: failures that were begun and not ended.
+    """
+
+    seen: dict[int, dict[str, int]] = {}
+    open: tuple[Failure, ...] = ()
+
+
+class FailureWatch:
+    """Compares counters from look to look.
+
+    Args:
+        memory: of the daemon before; None where there was none.
+    """
+
+    def __init__(self, memory: FailureMemory | None = None) -> None:
+        known = memory or FailureMemory()
+        self._seen = dict(known.seen)
+        self._open = {(failure.port_id, failure.why): failure for failure in known.open}
+
+    @property
+    def memory(self) -> FailureMemory:
+        """What is to be stored."""
+        return FailureMemory({port: dict(seen) for port, seen in self._seen.items()}, self.active())
 
     def look(self, counters: Mapping[int, Counters], now: float) -> list[Failure]:
         """Return failures that began or ended since the last look.
@@ -80,5 +104,8 @@ class FailureWatch:
         return []
 
     def _ended(self, counters: Mapping[int, Counters], now: float) -> list[Failure]:
-        ended = [key for key, f in self._open.items() if now - f.last >= QUIET_SECONDS or f.port_id not in counters]
+        # A last sight in the future is one of before a reboot.
+        ended = [
+            key for key, f in self._open.items() if not 0 <= now - f.last < QUIET_SECONDS or f.port_id not in counters
+        ]
         return [replace(self._open.pop(key), over=True) for key in ended]

@@ -93,6 +93,11 @@ class Ledger:
         """Return the ports that hold a lane."""
         return set(self._held)
 
+    def begin_after(self, vids: Iterable[int], port_ids: Iterable[int]) -> None:
+        """Give away these ids last: they are in use, but nobody remembers by whom."""
+        self._next_vid = max(vids, default=self._next_vid - 1) + 1
+        self._next_port = max(port_ids, default=self._next_port - 1) + 1
+
     def take(self, port: PortKey, lane: Lane, *, vm_name: str, now: float, wanted_id: int | None = None) -> LaneEntry:
         """Return the port's entry for the lane, a fresh one where it has none yet.
 

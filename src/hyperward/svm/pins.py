@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from hyperward.steering.program import is_bpffs, mount_bpffs
+from hyperward.steering.program import is_bpffs, mount_bpffs, unmount_bpffs, unpin
 
 _SYSTEM = Path("/sys/fs/bpf")
 
@@ -18,9 +18,30 @@ def pin_folder(run_dir: Path) -> Path:
         SystemFault: there is no BPF file system and none can be mounted.
     """
     if is_bpffs(_SYSTEM):
-        folder = _SYSTEM / f"hyperward-{hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]}"
+        folder = _shared_folder(run_dir)
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
     folder = run_dir / "bpf"
     mount_bpffs(folder)
     return folder
+
+
+def remove_pins(run_dir: Path) -> None:
+    """Remove all pins of the SVM with that run directory, and the folder or the mount made for them; none are fine.
+
+    Raises:
+        SystemFault: the file system is in use and cannot be unmounted.
+    """
+    shared, own = _shared_folder(run_dir), run_dir / "bpf"
+    if is_bpffs(_SYSTEM) and shared.is_dir():
+        unpin(shared)
+        shared.rmdir()
+    if is_bpffs(own):
+        unpin(own)
+        unmount_bpffs(own)
+    if own.is_dir():
+        own.rmdir()
+
+
+def _shared_folder(run_dir: Path) -> Path:
+    return _SYSTEM / f"hyperward-{hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]}"

@@ -1,10 +1,11 @@
 """Reading a file of policies."""
 
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from hyperward.policy.findings import policy_errors
 from hyperward.policy.models import Policy, PolicyFile
+from hyperward.policy.treefindings import tree_errors
 from hyperward.yamlfile import Document, FileErrors, Limits, parse, read_text
 from hyperward.yamlfile.limits import MIB
 from hyperward.yamlfile.problems import MAX_PROBLEMS
@@ -32,7 +33,20 @@ def parse_policies(text: str, name: str) -> tuple[Policy, ...]:
     Raises:
         FileErrors: all that is wrong in it.
     """
-    return policies_of(parse(text, name, LIMITS)).policies
+    return parse_policy_file(text, name).policies
+
+
+def parse_policy_file(text: str, name: str) -> PolicyFile:
+    """Return the text of a file of policies with its tenants.
+
+    Args:
+        text: the file's content.
+        name: the file's name for messages.
+
+    Raises:
+        FileErrors: all that is wrong in it.
+    """
+    return policies_of(parse(text, name, LIMITS))
 
 
 def policies_of(document: Document) -> PolicyFile:
@@ -42,7 +56,7 @@ def policies_of(document: Document) -> PolicyFile:
         FileErrors: all that is wrong in it.
     """
     file = document.validate(PolicyFile)
-    findings = islice(policy_errors(file), MAX_PROBLEMS)
+    findings = islice(chain(policy_errors(file), tree_errors(file)), MAX_PROBLEMS)
     problems = [document.problem(found.path, found.what, hint=found.hint, see=found.see) for found in findings]
     if problems:
         raise FileErrors(problems)

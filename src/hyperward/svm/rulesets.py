@@ -8,6 +8,7 @@ its bytes (sources by path, size and time; options; version of the package), so 
 import asyncio
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +28,7 @@ from hyperward.ips.rules.options import CompileOptions
 from hyperward.ips.rules.source import read_rules
 from hyperward.policy.resolve import IpsSettings
 
+_NAME = re.compile(r"[0-9a-f]{32}")
 MAX_PROBLEMS_KEPT = 1000
 """Of the rules that could not be used, so many are named in the summary; the count is always complete."""
 
@@ -69,6 +71,9 @@ class RuleSetSource(Protocol):
             EngineFault: the engine could not check the rules.
         """
 
+    def last_good(self, settings: IpsSettings) -> RuleSet | None:
+        """Return the last rule set that could be made for these settings, when its sources have become unusable."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -101,6 +106,7 @@ class RuleSets:
     async def get(self, settings: IpsSettings) -> RuleSet:
         """Return the rule set for these settings, compiled now if it is not there yet."""
         options = options_of(settings)
+        pointer = self._pointer(options)
         name = hashlib.sha256(f"{self.version()}\n{options!r}".encode()).hexdigest()[:32]
         target = self._folder / f"{name}.rules"
         async with self._lock:
@@ -109,16 +115,33 @@ class RuleSets:
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 await _in_child(_Job(self._sources, options, self._engine, target))
                 known = _load(target)
+            if known is not None:
+                _point(pointer, name)
         if known is None:
             raise SystemFault("the compiled rule set cannot be read", where=str(target), hint="check the disk")
         return known
 
+    def last_good(self, settings: IpsSettings) -> RuleSet | None:
+        """Return the last rule set that could be made for these settings, when its sources have become unusable."""
+        try:
+            name = self._pointer(options_of(settings)).read_text(encoding="ascii")
+        except (OSError, ValueError):
+            return None
+        return _load(self._folder / f"{name}.rules") if _NAME.fullmatch(name) else None
+
     def forget_all_but(self, kept: Iterable[Path]) -> None:
         """Delete the rule sets that nobody uses."""
         names = {path.stem for path in kept}
-        for path in self._folder.glob("*.*"):
+        for path in self._folder.glob("*.last"):
+            if path.read_text(encoding="ascii", errors="replace") not in names:
+                path.unlink(missing_ok=True)
+        for path in (*self._folder.glob("*.rules"), *self._folder.glob("*.json")):
             if path.stem not in names:
                 path.unlink(missing_ok=True)
+
+    def _pointer(self, options: CompileOptions) -> Path:
+        """Return the file that names the last good rule set for these options."""
+        return self._folder / f"{hashlib.sha256(repr(options).encode()).hexdigest()[:32]}.last"
 
 
 def options_of(settings: IpsSettings) -> CompileOptions:
@@ -132,6 +155,15 @@ def options_of(settings: IpsSettings) -> CompileOptions:
         variant=settings.variant,
         excluded=tuple(parse_exclusion(text) for text in settings.excluded_rules),
     )
+
+
+def _point(pointer: Path, name: str) -> None:
+    try:
+        if pointer.read_text(encoding="ascii", errors="replace") == name:
+            return
+    except FileNotFoundError:
+        pass
+    write_atomically(pointer, name.encode())
 
 
 def _marks(paths: Iterable[Path]) -> list[tuple[str, int, int]]:

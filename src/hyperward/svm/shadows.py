@@ -30,13 +30,13 @@ class ShadowPort:
 
     Args:
         interface: its name.
-        ifindex: its index.
+        ifindex: its index; None while it is not there.
         vid: VLAN id of its copies.
         shadow: the policy.
     """
 
     interface: str
-    ifindex: int
+    ifindex: int | None
     vid: int
     shadow: Shadow
 
@@ -72,27 +72,27 @@ def desired_of(ports: Iterable[ShadowPort], tenants: Mapping[IpsSettings, Tenant
 
 
 async def compile_shadows(
-    rule_sets: RuleSetSource, ports: Iterable[ShadowPort], failed: dict[str, str]
+    rule_sets: RuleSetSource, shadows: Iterable[tuple[str, Shadow]], failed: dict[str, str]
 ) -> dict[IpsSettings, RuleSet]:
     """Return the rule sets of shadows; those that fail are left out.
 
     Args:
         rule_sets: where they come from.
-        ports: with a shadow.
+        shadows: by interface.
         failed: gets the reason by interface.
     """
     compiled: dict[IpsSettings, RuleSet] = {}
     reasons: dict[IpsSettings, str] = {}
-    for port in ports:
-        ips = port.shadow.ips
+    for interface, shadow in shadows:
+        ips = shadow.ips
         if ips not in compiled and ips not in reasons:
             try:
                 compiled[ips] = await rule_sets.get(ips)
             except (HyperwardError, OSError) as error:
                 reasons[ips] = error.line() if isinstance(error, HyperwardError) else str(error)
-                log.error("shadow_rule_set_failed", policy=port.shadow.policy, reason=reasons[ips])
+                log.error("shadow_rule_set_failed", policy=shadow.policy, reason=reasons[ips])
         if ips in reasons:
-            failed[port.interface] = f"{port.shadow.policy}: {reasons[ips]}"
+            failed[interface] = f"{shadow.policy}: {reasons[ips]}"
     return compiled
 
 

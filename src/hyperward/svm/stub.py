@@ -41,6 +41,7 @@ class StubRuleSets:
     def __init__(self) -> None:
         self.fails: dict[IpsSettings, HyperwardError] = {}
         self.asked: list[IpsSettings] = []
+        self.good: dict[IpsSettings, RuleSet] = {}
         self.sources = "1"
 
     def version(self) -> str:
@@ -54,3 +55,7 @@ class StubRuleSets:
             raise self.fails[settings]
         digest = f"{settings_key(settings)}{self.sources}"
         return RuleSet(Path(f"/rules/{digest}.rules"), RuleSetInfo(digest, {}, (), 0))
+
+    def last_good(self, settings: IpsSettings) -> RuleSet | None:
+        """Return what the test says."""
+        return self.good.get(settings)

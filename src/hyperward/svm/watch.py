@@ -18,7 +18,11 @@ class FileWatch:
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths = tuple(paths)
-        self._marks = self._look()
+        self._marks: list[_Mark | None] | None = self._look()
+
+    def forget(self) -> None:
+        """Make the next look find a change whatever it sees."""
+        self._marks = None
 
     def changed(self) -> bool:
         """Tell whether any file is another than at the last call."""

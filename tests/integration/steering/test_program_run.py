@@ -198,7 +198,7 @@ def test_engine_that_never_answered_is_down(bench: Bench, flags: int, verdict: i
 
 @pytest.mark.parametrize(
     ("overdue_ms", "quiet_ms", "state"),
-    [(100, 100, "up"), (250, 10, "busy"), (250, 250, "busy"), (400, 10, "busy"), (400, 350, "down")],
+    [(100, 100, "up"), (250, 10, "busy"), (250, 250, "up"), (400, 10, "busy"), (400, 350, "down")],
 )
 @pytest.mark.parametrize("closed", [False, True])
 def test_overdue_probe_is_busy_and_silence_is_down(

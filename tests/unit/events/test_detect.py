@@ -1,3 +1,4 @@
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,6 +91,12 @@ def test_a_blocked_attack() -> None:
 def test_direction(iface: str, direction: str, expected: tuple[Direction | None, Party | None]) -> None:
     found = event(in_iface=iface, direction=direction)
     assert (found.direction, found.opened_by) == expected
+
+
+@pytest.mark.parametrize(("tag", "expected"), [("2005", Direction.INBOUND), ("0005", Direction.OUTBOUND)])
+def test_direction_of_a_copy_by_the_priority_in_its_tag(tag: str, expected: Direction) -> None:
+    frame = base64.b64encode(bytes.fromhex("02" * 12 + "8100" + tag + "0800") + b"x" * 50).decode()
+    assert event(Ports(enforce=False), in_iface="hwg1", packet=frame).direction is expected
 
 
 def test_direction_by_mac_where_the_interface_does_not_tell() -> None:

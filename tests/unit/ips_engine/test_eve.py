@@ -1,3 +1,4 @@
+import base64
 import json
 from contextlib import suppress
 from typing import Any
@@ -38,6 +39,24 @@ ALERT: dict[str, Any] = {
 
 def decode(**changes: Any) -> EveRecord:
     return decode_line(json.dumps(ALERT | changes).encode())
+
+
+@pytest.mark.parametrize(
+    ("frame", "tci"),
+    [
+        ("02" * 12 + "8100" + "2005" + "0800", 0x2005),
+        ("02" * 12 + "0800" + "2005" + "0800", 0),
+        ("02" * 12, 0),
+        ("", 0),
+    ],
+)
+def test_the_outer_tag_is_read_from_the_frame(frame: str, tci: int) -> None:
+    assert decode(packet=base64.b64encode(bytes.fromhex(frame)).decode()).outer_tci() == tci
+
+
+@pytest.mark.parametrize("packet", ["?" * 24, "ä" * 30, 7, None, {"a": 1}])
+def test_a_frame_that_is_none_has_no_tag(packet: object) -> None:
+    assert decode(packet=packet).outer_tci() == 0
 
 
 def test_an_alert() -> None:

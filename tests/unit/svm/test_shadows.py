@@ -19,6 +19,7 @@ from hyperward.steering.stub import StubPorts
 from hyperward.svm.apply import Applier
 from hyperward.svm.desired import DesiredPort
 from hyperward.svm.lanes import Lane
+from hyperward.svm.rulesets import RuleSet
 from hyperward.svm.state import State
 from hyperward.svm.stub import StubEngine, StubRuleSets
 from hyperward.svm.views import FORMER_SHADOW, SHADOW_REASON, LedgerViews
@@ -111,6 +112,13 @@ def test_a_shadow_that_the_engine_refuses_concerns_nobody_else_and_is_tried_agai
     assert node.tenant(1, shadow=True) == 2
 
 
+def test_rules_that_the_engine_refuses_to_exchange_are_told(node: Node) -> None:
+    node.apply(port(1))
+    node.engine.refuses = {node.tenant(1, shadow=True)}
+    assert node.apply(port(1, OTHER)) == {"tap1": "Other: the engine refused its rules"}
+    assert node.ports.ports[101].shadow_vid == 0
+
+
 def test_a_change_of_the_active_policy_leaves_the_shadow_alone(node: Node) -> None:
     node.apply(port(1))
     before = node.ports.ports[101]
@@ -134,7 +142,7 @@ def test_a_shadow_that_is_taken_off_leaves_the_kernel_and_the_engine(node: Node)
     vid = node.ports.ports[101].shadow_vid
     node.apply(port(1, None))
     assert node.ports.ports[101].shadow_vid == 0
-    assert vid not in node.engine.registered.mappings
+    assert vid not in node.engine.desired[-1].mappings
     assert list(node.engine.registered.tenants) == [node.tenant(1)]
 
 
@@ -199,3 +207,38 @@ def test_a_vlan_id_of_a_lost_ledger_is_given_up_before_it_belongs_to_somebody_el
     in_use = [settings.vid for settings in node.ports.ports.values()]
     assert not {settings.shadow_vid for settings in node.ports.ports.values()} & set(in_use)
     assert asyncio.run(node.applier.apply_shadows()) == {}
+
+
+def test_a_change_while_a_shadow_is_compiled_goes_first_and_the_shadow_follows_it(node: Node) -> None:
+    async def both() -> dict[str, str]:
+        await node.applier.apply([port(1, OTHER)], node.links, {})
+        compiling, go_on = asyncio.Event(), asyncio.Event()
+        get = node.rule_sets.get
+
+        async def slow(settings: IpsSettings) -> RuleSet:
+            if settings == OTHER.ips:
+                compiling.set()
+                await go_on.wait()
+            return await get(settings)
+
+        node.rule_sets.get = slow  # type: ignore[method-assign]
+        shadows = asyncio.create_task(node.applier.apply_shadows())
+        await compiling.wait()
+        await node.applier.apply([port(1), port(2)], node.links, {})
+        assert node.tenant(2)
+        go_on.set()
+        return await shadows
+
+    assert asyncio.run(both()) == {}
+    assert node.tenant(1, shadow=True) == node.tenant(2, shadow=True)
+
+
+def test_a_port_whose_interface_is_not_there_keeps_its_lane(node: Node) -> None:
+    node.apply(port(1))
+    before = node.ports.ports[101]
+    index = node.links.pop("tap1")
+    assert node.apply(port(1)) == {}
+    assert before.shadow_vid in node.engine.desired[-1].mappings
+    node.links["tap1"] = index
+    node.apply(port(1))
+    assert node.ports.ports[101] == before

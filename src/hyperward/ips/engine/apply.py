@@ -124,9 +124,9 @@ def _pointless(step: Step, registered: Registered, desired: Desired) -> bool:
         return target in desired.tenants and target not in registered.tenants
     if step.operation is Operation.MAP:
         return registered.mappings.get(step.vid) is not None
-    # A VLAN id that could not be moved away still needs its old tenant.
+    # A VLAN id that could not be moved away still needs its old tenant; one that nobody wants needs none.
     return step.operation is Operation.UNREGISTER_TENANT and any(
-        tenant == step.tenant != desired.mappings.get(vid) for vid, tenant in registered.mappings.items()
+        registered.mappings.get(vid) == step.tenant != tenant for vid, tenant in desired.mappings.items()
     )
 
 

@@ -4,6 +4,7 @@ What names the event (addresses, rule, VLAN) is checked strictly; what only desc
 from attackers in any shape, so a part that does not fit is left out rather than the event.
 """
 
+import base64
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -14,6 +15,9 @@ MAX_TEXT: Final = 8192
 """Characters of a host name or URL that are kept."""
 MAX_PACKET: Final = 350_000
 """Characters of Base64: four thirds of the largest frame, 262,144 bytes."""
+_VLAN_ETHERTYPE: Final = b"\x81\x00"
+_TAGGED_HEADER_BASE64: Final = 24
+"""Characters that hold 18 bytes: two addresses, the tag, the type after it."""
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Vid = Annotated[int, msgspec.Meta(ge=0, le=4095)]
@@ -116,6 +120,14 @@ class EveRecord(msgspec.Struct, frozen=True):
         """Return the frame that matched, with its VLAN tags; empty where there is none."""
         text = part(self.packet, str, "")
         return text if len(text) <= MAX_PACKET else ""
+
+    def outer_tci(self) -> int:
+        """Return the tag control information of the frame's outer VLAN tag: priority and id; 0 where there is none."""
+        try:
+            frame = base64.b64decode(part(self.packet, str, "")[:_TAGGED_HEADER_BASE64], validate=True)
+        except ValueError:
+            return 0
+        return int.from_bytes(frame[14:16], "big") if frame[12:14] == _VLAN_ETHERTYPE else 0
 
     def macs(self) -> EveEther:
         """Return the MAC addresses of the frame."""

@@ -47,6 +47,9 @@ class NoNudge:
 class FrameNudge:
     """Sends probe frames from the outer ends of the inspection pairs.
 
+    Contexts may be nested: the outermost opens and closes. Closing a packet socket waits for the kernel, 10 ms and
+    more, so whoever has many commands opens one context around all of them.
+
     The engine forwards them like any frame, so what stands at the outer ends has to drop ethertype 0x88B5.
 
     Args:
@@ -59,10 +62,25 @@ class FrameNudge:
         self._interfaces = tuple(interfaces)
         self._interval = interval
         self._mark = mark
+        self._depth = 0
+        self._begun = 0.0
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Send while the context is open. An interface that cannot be used is left out and logged."""
+        self._depth += 1
+        self._begun = time.monotonic()  # each command has a burst of its own
+        try:
+            if self._depth > 1:
+                yield
+            else:
+                with self._sending():
+                    yield
+        finally:
+            self._depth -= 1
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
         with ExitStack() as stack:
             sockets = []
             for name in self._interfaces:
@@ -80,8 +98,8 @@ class FrameNudge:
                 thread.join()
 
     def _send(self, sockets: list[socket.socket], done: threading.Event) -> None:
-        frame, begun = probe_frame(), time.monotonic()
-        while not done.wait(self._interval if time.monotonic() - begun < BURST else SLOW):
+        frame = probe_frame()
+        while not done.wait(self._interval if time.monotonic() - self._begun < BURST else SLOW):
             for sender in sockets:
                 try:
                     sender.send(frame)

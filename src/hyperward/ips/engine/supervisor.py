@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from hashlib import blake2b
 from typing import Final
 
@@ -17,8 +18,8 @@ from hyperward.ips.engine.enginelog import reason
 from hyperward.ips.engine.files import write_files
 from hyperward.ips.engine.journal import Journal, load
 from hyperward.ips.engine.notices import EngineNotice, NoticeKind
-from hyperward.ips.engine.nudge import Nudge
-from hyperward.ips.engine.plan import Registered
+from hyperward.ips.engine.nudge import NoNudge, Nudge
+from hyperward.ips.engine.plan import Registered, mapped_at_start, plan
 from hyperward.ips.engine.render import References, render, render_config
 from hyperward.ips.engine.rotate import file_size, put_aside
 from hyperward.ips.engine.settings import EngineSettings
@@ -52,7 +53,8 @@ class EngineSupervisor:
         self, settings: EngineSettings, references: References, *, nudge: Nudge | None, notify: Notify
     ) -> None:
         self.settings = settings
-        self.client = EngineClient(settings.socket_path, nudge=nudge)
+        self._nudge = nudge or NoNudge()
+        self.client = EngineClient(settings.socket_path, nudge=self._nudge)
         self._probe = EngineClient(settings.socket_path, quick_seconds=ANSWER)
         self._references = references
         self._notify = notify
@@ -199,7 +201,7 @@ class EngineSupervisor:
         info = process.info
         self._process, self._reopen = process, False
         self._journal = Journal(self.settings.state_path, pid=info.pid, started=info.started, config=self._digest())
-        self._journal.reset(Registered(mappings=dict(self._desired.mappings)))
+        self._journal.reset(Registered(mappings=mapped_at_start(self._desired)))
         seconds = time.monotonic() - begun
         self._notify(EngineNotice(NoticeKind.STARTED, f"the engine started (pid {info.pid})", seconds))
 
@@ -207,7 +209,9 @@ class EngineSupervisor:
         if self._journal is None or self.pid is None:
             return Applied(deferred=True)
         begun = time.monotonic()
-        applied = await apply_plan(self.client, self._journal, self.settings, self._desired)
+        busy = bool(self._journal.doubtful or plan(self._journal.registered, self._desired))
+        with self._nudge.active() if busy else nullcontext():
+            applied = await apply_plan(self.client, self._journal, self.settings, self._desired)
         for refused in applied.refused:
             self._notify(EngineNotice(NoticeKind.REFUSED, refused.text))
         for tenant, report in applied.loads.items():
@@ -271,7 +275,8 @@ class EngineSupervisor:
             return True
 
     def _write(self) -> None:
-        write_files(render(self.settings, self._desired, self._references))
+        started_with = Desired(self._desired.tenants, mapped_at_start(self._desired))
+        write_files(render(self.settings, started_with, self._references))
 
     def _digest(self) -> str:
         text = render_config(self.settings, {}, self._references)

@@ -79,7 +79,7 @@ def protected_port(
         ports.configure(pairs, down_ms=DOWN_MS, busy_ms=BUSY_MS, probe_ms=PROBE_MS)
         with _running_engine(folder, Desired(tenants, mappings), eve):
             ports.gate(is_open=True)
-            _wait_answered(ports)
+            wait_answered(ports)
             with IPRoute() as ip:
                 ifindex = ip.link_lookup(ifname="vm1")[0]
             try:
@@ -104,7 +104,7 @@ def _running_engine(folder: Path, desired: Desired, eve: list[dict[str, Any]]) -
     eve.extend(events_of_file(settings.eve_path))
 
 
-def _wait_answered(ports: KernelPorts) -> None:
+def wait_answered(ports: KernelPorts) -> None:
     """Wait until the engine has answered a probe in both directions."""
     deadline = time.monotonic() + 10
     with Prober() as prober:

@@ -9,7 +9,7 @@ host had merged go in as the large segments they were, and the kernel cuts them 
 import select
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,8 +89,8 @@ class Player:
         self._network = network
         self._patience = patience
 
-    def play(self, frames: list[bytes]) -> Played:
-        """Play all frames in order."""
+    def play(self, frames: list[bytes], after: Callable[[], None] = lambda: None) -> Played:
+        """Play all frames in order; `after` is called when one has arrived."""
         sides, result = Sides(frames), Played()
         for index, frame in enumerate(frames):
             outbound = sides.from_vm(frame)
@@ -109,6 +109,7 @@ class Player:
             result.sent += 1
             if not self._arrives(receiver, ready, index, result):
                 result.lost.append(index)
+            after()
         return result
 
     def _arrives(self, receiver: socket.socket, sent: bytes, index: int, result: Played) -> bool:

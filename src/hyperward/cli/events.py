@@ -60,6 +60,8 @@ def _row(event: Event) -> tuple[str, ...]:
     done = event.done.value if event.done else ""
     if event.asked and event.done and event.asked is not event.done:
         done = f"{done} ({event.asked} asked: {event.reason})" if event.reason else done
+    if event.shadow:
+        done = f"shadow {event.shadow}: {event.asked or ''} asked"
     return (
         event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
         event.severity.value,

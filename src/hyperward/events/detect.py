@@ -36,6 +36,7 @@ class PortView:
         observe_reason: why not, where it is not: monitoring mode, an exclusion.
         asked: the policy's action by class of rule; a class that is missing is only reported.
         rules_version: of the rule set in force.
+        shadow: name of the policy, where only copies for a shadow policy travel under this VLAN id.
     """
 
     port: int
@@ -45,6 +46,7 @@ class PortView:
     observe_reason: str = "monitoring mode"
     asked: Mapping[RuleClass, Action] = field(default_factory=dict)
     rules_version: str = ""
+    shadow: str = ""
 
 
 class PortLookup(Protocol):
@@ -90,6 +92,9 @@ def event_of(record: EveRecord, ports: PortLookup, origin: Origin) -> Event | No
         return None
     time = parse_time(record.timestamp)
     view = ports.by_vid(record.vlan[0]) if record.vlan else None
+    if record.alert is None and view is not None and view.shadow:
+        # Of a copy: the packet itself went its way under the active policy, which reports for itself.
+        return None
     direction = direction_of(record, view, origin)
     event = Event(
         id=derived_id(time, origin.source, origin.offset, origin.line),
@@ -112,6 +117,7 @@ def event_of(record: EveRecord, ports: PortLookup, origin: Origin) -> Event | No
         request=record.request(),
         packet=record.packet_base64(),
         flow=record.flow_id or 0,
+        shadow=view.shadow if view else "",
     )
     return _detection(event, record, view) if record.alert is not None else _dropped(event, record)
 
@@ -151,7 +157,7 @@ def _detection(event: Event, record: EveRecord, view: PortView | None) -> Event:
     category = next((value for value in alert.metadata_values(CLASS_KEY) if value in _CLASSES), "")
     asked = view.asked.get(RuleClass(category), Action.IGNORE) if view and category else Action.IGNORE
     verdict = record.verdict.action if record.verdict else ("drop" if alert.action == "blocked" else "alert")
-    dropped = verdict in {"drop", "reject"}
+    dropped = verdict in {"drop", "reject"} and not event.shadow
     done = Action.TERMINATE if dropped else Action.IGNORE
     return replace(
         event,

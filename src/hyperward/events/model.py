@@ -141,6 +141,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         request: address or name asked for.
         packet: frame that matched, Base64.
         flow: number by which events of one connection are tied together; 0 for none.
+        shadow: name of the shadow policy that asks for the action; empty where the active one does. Nothing is done.
     """
 
     id: str
@@ -170,3 +171,4 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request: str = ""
     packet: str = ""
     flow: int = 0
+    shadow: str = ""

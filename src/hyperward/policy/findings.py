@@ -9,6 +9,7 @@ from hyperward.exclusions.hidden import hidden_rows
 from hyperward.exclusions.image import Image
 from hyperward.policy.inherit import inherit
 from hyperward.policy.models import Assignment, Policy, PolicyFile
+from hyperward.policy.shadow import shadow_error, shadow_warning
 from hyperward.policy.tree import Tree
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -32,7 +33,7 @@ class Finding:
 
 
 def policy_errors(file: PolicyFile) -> Iterator[Finding]:
-    """Yield what makes a file of policies unusable: a name that is given twice."""
+    """Yield what makes a file of policies unusable: a name that is given twice, a shadow that is none."""
     seen: dict[str, int] = {}
     for index, policy in enumerate(file.policies):
         if policy.name in seen:
@@ -44,14 +45,21 @@ def policy_errors(file: PolicyFile) -> Iterator[Finding]:
             )
         seen.setdefault(policy.name, index)
         yield from _exclusion_errors(policy, ("policies", index, "exclusions"))
+    by_name = {policy.name: policy for policy in file.policies}
+    for index, policy in enumerate(file.policies):
+        if what := shadow_error(policy, by_name):
+            yield Finding(("policies", index, "shadow"), what, "name another policy of this file, or remove the key")
 
 
 def policy_warnings(file: PolicyFile) -> Iterator[Finding]:
     """Yield what is odd in a file of policies but usable; the file has no errors."""
     tree = Tree(file.policies)
+    inherited = {policy.name: inherit(tree.chain(policy)).policy for policy in file.policies}
     for index, policy in enumerate(file.policies):
-        effective = inherit(tree.chain(policy)).policy
+        effective = inherited[policy.name]
         yield from _warnings_of(policy, effective, ("policies", index), is_parent=policy.name in tree.parents)
+        if what := shadow_warning(effective, inherited):
+            yield Finding(("policies", index), what, "enable Intrusion Prevention, or remove the key 'shadow'")
 
 
 def _exclusion_errors(policy: Policy, at: KeyPath) -> Iterator[Finding]:

@@ -132,6 +132,8 @@ class Policy(Settings):
     """HOME_NET of the rules; without it, the networks of the protected VMs."""
     external_net: ExternalNetworks | None = None
     """EXTERNAL_NET of the rules; without it, any."""
+    shadow: Name | None = None
+    """Another policy, active or not, that also judges the traffic of these VMs; it only reports."""
 
 
 class Tenant(Settings):

@@ -29,6 +29,7 @@ class EffectiveSettings:
         external_net: the same for the outside.
         exclusions: all rows of the policy, for whichever VM and however long they hold.
         excluded_directions: connections that are not scanned as a whole.
+        shadow: the name of the policy that judges the same traffic and never acts; None for none.
     """
 
     policy: str
@@ -39,6 +40,7 @@ class EffectiveSettings:
     external_net: NetworkSet | None
     exclusions: tuple[ExclusionRow, ...] = ()
     excluded_directions: tuple[Direction, ...] = ()
+    shadow: str | None = None
 
 
 class Variant(StrEnum):
@@ -90,6 +92,7 @@ def settings_of(policy: Policy) -> EffectiveSettings:
         external_net=None if policy.external_net is None else _or_any(policy.external_net),
         exclusions=policy.exclusions,
         excluded_directions=policy.excluded_directions,
+        shadow=policy.shadow,
     )
 
 
@@ -137,6 +140,16 @@ class Resolver:
         """
         policy = self._assignments.policy_of(vm)
         return None if policy is None else self._inherited[id(policy)]
+
+    def shadow_of(self, settings: EffectiveSettings) -> EffectiveSettings | None:
+        """Return what the shadow policy gives to a VM, whether that policy is active or not; None when there is none.
+
+        A policy that inherits its own name as the shadow has none: it would judge what it does.
+
+        Args:
+            settings: the VM's effective settings.
+        """
+        return None if settings.shadow in {None, settings.policy} else self.named(settings.shadow or "")
 
     def named(self, name: str) -> EffectiveSettings | None:
         """Return what a policy gives to VMs, whether it is active or not; None when there is no such policy."""

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from enum import IntEnum, IntFlag
 from typing import ClassVar, Self
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 MAX_PORTS = 2048
 MAX_VIDS = 4096
 MAX_EXCLUSIONS = 1048576
@@ -92,6 +92,7 @@ COUNTERS = (
     "blocked_source",
     "not_scanned",
     "observed_only",
+    "shadow_copied",
 )
 """`enum counter`, in order."""
 
@@ -128,13 +129,14 @@ class Settings(_Record):
 class Port(_Record):
     """`struct port`; its key is the interface index."""
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IHBBIH2xII")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IHBBIHHII")
     id: int
     vid: int
     mode: int
     flags: int
     segment: int = 0
     observe_vid: int = 0
+    shadow_vid: int = 0
     exclusion_set: int = 0
     exclusion_version: int = 0
 

@@ -29,6 +29,7 @@ class PortSettings:
         observe_vid: VLAN id of packets that an exclusion says `do_not_block` of; 0 for none.
         exclusion_set: number of its set of exclusions; 0 for none.
         exclusion_version: what the set's content is; another number whenever it changed.
+        shadow_vid: VLAN id of copies for a shadow policy; 0 for none.
     """
 
     port_id: int
@@ -40,6 +41,7 @@ class PortSettings:
     observe_vid: int = 0
     exclusion_set: int = 0
     exclusion_version: int = 0
+    shadow_vid: int = 0
 
 
 class PortTable(Protocol):
@@ -115,6 +117,8 @@ class KernelPorts:
             maps.vids.set(settings.vid, VidOwner(ifindex, settings.port_id, copies))
         if settings.observe_vid:
             maps.vids.set(settings.observe_vid, VidOwner(ifindex, settings.port_id))
+        if settings.shadow_vid:
+            maps.vids.set(settings.shadow_vid, VidOwner(ifindex, settings.port_id, copies=1))
         owned = tc.ensure_qdisc(ifindex) or bool(before and before.flags & PortFlag.OWNS_QDISC)
         flags = PortFlag.OWNS_QDISC if owned else PortFlag.NONE
         if settings.closed_down:
@@ -126,10 +130,11 @@ class KernelPorts:
             settings.vid,
             settings.mode,
             flags,
-            settings.segment,
-            settings.observe_vid,
-            settings.exclusion_set,
-            settings.exclusion_version,
+            segment=settings.segment,
+            observe_vid=settings.observe_vid,
+            shadow_vid=settings.shadow_vid,
+            exclusion_set=settings.exclusion_set,
+            exclusion_version=settings.exclusion_version,
         )
         if port != before:
             maps.ports.set(ifindex, port)
@@ -164,6 +169,7 @@ class KernelPorts:
                 observe_vid=port.observe_vid,
                 exclusion_set=port.exclusion_set,
                 exclusion_version=port.exclusion_version,
+                shadow_vid=port.shadow_vid,
             )
             for ifindex, port in self._maps.ports.items()
         }

@@ -8,8 +8,8 @@
  *   from_engine_guest   tc ingress of hwg0: what is meant for the VM, inspected, goes out of the port
  *
  * The port programs never change a packet: they set skb->mark and redirect or clone.
- * The tag is pushed on the inspection pair, so a copy for monitoring cannot leave a trace on the original. Copies travel under VLAN ids of their
- * own and end when the engine has forwarded them.
+ * The tag is pushed on the inspection pair, so a copy for monitoring cannot leave a trace on the original. Copies (for
+ * monitoring, and for a shadow policy) travel under VLAN ids of their own and end when the engine has forwarded them.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -549,6 +549,21 @@ static __always_inline int too_long(struct __sk_buff *skb, struct settings *s)
 	return skb->len > s->max_frame;
 }
 
+/*
+ * A copy for the rules of a shadow policy, whatever the active one does with the packet. What cannot be copied is left
+ * out: nothing of the active policy waits for a shadow. As in monitoring, both directions go in at one end.
+ */
+static __always_inline void shadow(struct __sk_buff *skb, struct settings *s, struct port *port, struct counters *c,
+				   enum direction d, struct packet *p)
+{
+	__u32 kind = d == TO_VM ? MARK_COPY_TO_VM : MARK_TAG;
+
+	if (!port->shadow_vid || !s->guest_ifindex || p->tags > MAX_INSPECTED_TAGS || too_long(skb, s))
+		return;
+	if (!copy_to(skb, s->guest_ifindex, MARK_MAGIC | kind | (port->shadow_vid & MARK_VID_MASK)))
+		count(c, d, SHADOW_COPIED, 1);
+}
+
 static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 {
 	__u32 ifindex = skb->ifindex, zero = 0, pair, mark;
@@ -614,6 +629,7 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 			count(c, d, CLONE_FAILED, 1);
 		else
 			count(c, d, copy_to(skb, s->guest_ifindex, mark) ? CLONE_FAILED : CLONED, 1);
+		shadow(skb, s, port, c, d, &p);
 		return TC_ACT_UNSPEC;
 	}
 	state = engine(skb, s, pair, d, now);
@@ -621,6 +637,7 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 		state = ENGINE_BUSY;
 	if (state != ENGINE_UP)
 		return failure_action(port, c, d, state);
+	shadow(skb, s, port, c, d, &p);
 	count(c, d, TO_ENGINE, 1);
 	skb->mark = mark;
 	return bpf_redirect(pair, 0);

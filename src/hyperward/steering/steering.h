@@ -7,7 +7,7 @@
 #ifndef HYPERWARD_STEERING_H
 #define HYPERWARD_STEERING_H
 
-#define LAYOUT_VERSION 2
+#define LAYOUT_VERSION 3
 
 #define MAX_PORTS 2048   /* port ids 1..2047 */
 #define MAX_VIDS 4096    /* 12 bits of 802.1Q */
@@ -60,6 +60,7 @@ enum counter {
 	BLOCKED_SOURCE,
 	NOT_SCANNED,   /* excluded: do_not_scan */
 	OBSERVED_ONLY, /* excluded: do_not_block, to the engine under observe_vid */
+	SHADOW_COPIED, /* copies for the rules of a shadow policy, beside all else */
 	COUNTERS,
 };
 
@@ -81,7 +82,7 @@ struct port {
 	__u8 flags;    /* enum port_flag */
 	__u32 segment; /* broadcast domain, so that a block of one network does not hit another */
 	__u16 observe_vid; /* the VLAN id of packets that a row says do_not_block of; 0: none */
-	__u16 pad;
+	__u16 shadow_vid;  /* the VLAN id of copies for a shadow policy; 0: none */
 	__u32 exclusion_set;     /* 0: none, and nothing is looked up */
 	__u32 exclusion_version; /* another one whenever rows of the set changed; never 0 with a set */
 };
@@ -90,7 +91,7 @@ struct port {
 struct vid_owner {
 	__u32 ifindex; /* 0: nobody */
 	__u16 port_id;
-	__u16 copies;  /* 1: only copies for monitoring travel under this id, and end when they come back */
+	__u16 copies;  /* 1: only copies (monitoring, shadow policy) travel under this id, and end when they come back */
 };
 
 struct counters {

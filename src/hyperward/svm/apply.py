@@ -5,7 +5,8 @@ engine loads tenants and maps VLAN ids, then ports begin to use them, and what n
 fails for one VM leaves that VM as it was and the others go on.
 
 A port whose interface is not there (a VM that is off, or restarts) keeps its VLAN id, and its rules stay loaded: it is
-protected again in the moment in which the interface is back.
+protected again in the moment in which the interface is back. Shadow policies have a step of their own, after all that
+acts is in force.
 """
 
 import asyncio
@@ -31,6 +32,16 @@ from hyperward.svm.desired import DesiredPort
 from hyperward.svm.exclusion_sets import ExclusionSets, Prepared, SetUse
 from hyperward.svm.lanes import Lane, LaneEntry, PortKey
 from hyperward.svm.rulesets import RuleSet, RuleSetInfo, RuleSetSource
+from hyperward.svm.shadows import (
+    ShadowPort,
+    assign_shadows,
+    compile_shadows,
+    desired_of,
+    entries,
+    key_of,
+    steer_shadows,
+    still_shadowed,
+)
 from hyperward.svm.state import State
 from hyperward.svm.tenantbook import assign, settings_key
 
@@ -88,7 +99,7 @@ class _Wish:
 
 
 class Applier:
-    """Holds what was applied last, and applies what comes next. Calls must not overlap."""
+    """Holds what was applied last, and applies what comes next."""
 
     def __init__(
         self, *, ports: PortTable, engine: Engine, rule_sets: RuleSetSource, state: State, exclusions: ExclusionSets
@@ -99,6 +110,9 @@ class Applier:
         self._state = state
         self._exclusions = exclusions
         self._desired = Desired()
+        self._shadows = Desired()
+        self._wishes: list[_Wish] = []
+        self._lock = asyncio.Lock()
         self.ports_by_vid: dict[int, DesiredPort] = {}
         """The port behind a VLAN id as it was applied last."""
         self.versions_by_vid: dict[int, str] = {}
@@ -121,6 +135,12 @@ class Applier:
             OSError: the daemon's state cannot be saved; nothing was changed.
             SystemFault: the engine's files cannot be written; nothing was changed.
         """
+        async with self._lock:
+            return await self._apply(wanted, links, segments)
+
+    async def _apply(
+        self, wanted: Iterable[DesiredPort], links: Mapping[str, int], segments: Mapping[str, int]
+    ) -> Outcome:
         outcome = Outcome()
         covered = [(port, port.ips) for port in wanted if port.ips is not None]
         outcome.missing += [port.interface for port, _ in covered if port.interface not in links]
@@ -129,7 +149,8 @@ class Applier:
         wishes = self._wish(covered, links, segments, compiled, watched=watched, outcome=outcome)
         self._state.save()
         desired = self._desire(wishes, compiled)
-        applied = await self._engine.apply(desired)
+        self._wishes, self._shadows = wishes, self._kept_shadows(wishes)
+        applied = await self._engine.apply(_joined(desired, self._shadows))
         self._desired = desired
         outcome.deferred = applied.deferred
         # In a thread: events are read and connections reset while a thousand ports change.
@@ -164,7 +185,7 @@ class Applier:
 
     def rule_files(self) -> set[Path]:
         """Return the rule files that the engine holds, or shall hold when it is back."""
-        return {tenant.rules_path for tenant in self._desired.tenants.values()}
+        return {tenant.rules_path for held in (self._desired, self._shadows) for tenant in held.tenants.values()}
 
     async def _compile(
         self, covered: list[tuple[DesiredPort, IpsSettings]], watched: set[str], outcome: Outcome
@@ -210,6 +231,7 @@ class Applier:
             [(port, lane_of(port)) for port, ips in covered if ips not in compiled]
             + [(p, Lane.OBSERVE) for p, ips in covered if p.interface in watched and _observed(ips) not in compiled]
         )
+        kept |= {key: entry.users for key, entry in entries(self._state.tenants, of_shadows=True).items()}
         tenants = assign(self._state.tenants, {k: frozenset(v) for k, v in users.items()} | kept)
         self._state.tenants = tenants
         now = time.time()
@@ -286,6 +308,9 @@ class Applier:
                 if before is None or before.vid != wish.lane.vid:
                     continue
             settings = self._settings(wish, prepared, registered.get(wish.ifindex), applied)
+            lane = self._state.ledger.lanes_of(_key(wish.port)).get(Lane.SHADOW)
+            shadow_vid = still_shadowed(registered.get(wish.ifindex), lane, wanted=wish.port.shadow is not None)
+            settings = replace(settings, shadow_vid=shadow_vid)
             try:
                 if registered.get(wish.ifindex) != settings or not self._ports.is_attached(wish.ifindex):
                     self._ports.put(wish.ifindex, settings)
@@ -316,6 +341,76 @@ class Applier:
             )
         except HyperwardError as error:
             log.error("exclusions_not_cleaned", reason=error.line())
+
+    def _kept_shadows(self, wishes: list[_Wish]) -> Desired:
+        """Return what the engine holds for shadows and is still wanted: it must not go and come again."""
+        lanes = [self._state.ledger.lanes_of(_key(wish.port)) for wish in wishes if wish.port.shadow is not None]
+        vids = {lane[Lane.SHADOW].vid for lane in lanes if Lane.SHADOW in lane}
+        held = self._engine.registered
+        mappings = {
+            vid: tenant
+            for vid, tenant in self._shadows.mappings.items()
+            if vid in vids and _holds(held, self._shadows, vid)
+        }
+        return Desired({number: self._shadows.tenants[number] for number in mappings.values()}, mappings)
+
+    async def apply_shadows(self) -> dict[str, str]:
+        """Bring the shadow policies of what was applied last into force. Never raises for a shadow that cannot be.
+
+        Apart from `apply`, which may be called meanwhile: no change of what acts waits while a shadow is compiled.
+
+        Returns:
+            Interfaces whose shadow judges nothing, and why.
+        """
+        while True:
+            wishes, failed = self._wishes, dict[str, str]()
+            shadows = [(wish.port.interface, wish.port.shadow) for wish in wishes if wish.port.shadow is not None]
+            compiled = await compile_shadows(self._rule_sets, shadows, failed)
+            async with self._lock:
+                if self._wishes is not wishes:
+                    continue
+                try:
+                    await self._bring_shadows(compiled, failed)
+                except (HyperwardError, OSError) as error:
+                    reason = error.line() if isinstance(error, HyperwardError) else str(error)
+                    failed |= {interface: reason for interface, _ in shadows}
+                return failed
+
+    async def _bring_shadows(self, compiled: Mapping[IpsSettings, RuleSet], failed: dict[str, str]) -> None:
+        ports = [port for port in self._shadow_ports() if port.shadow.ips in compiled]
+        self._state.tenants = assign_shadows(self._state.tenants, ports)
+        self._state.save()
+        tenants = {
+            ips: tenant_of(self._state.tenants[key_of(ips)].id, ips, rule_set) for ips, rule_set in compiled.items()
+        }
+        in_force = await self._load_shadows(ports, desired_of(ports, tenants))
+        failed |= {
+            port.interface: f"{port.shadow.policy}: the engine refused its rules"
+            for port in ports
+            if port not in in_force
+        }
+        wanted = {port.ifindex: port.vid for port in in_force if port.ifindex is not None}
+        await steer_shadows(self._ports, wanted, failed)
+        self.versions_by_vid |= {port.vid: compiled[port.shadow.ips].info.digest for port in in_force}
+        by_interface = {wish.port.interface: wish.port for wish in self._wishes}
+        self.ports_by_vid |= {port.vid: by_interface[port.interface] for port in in_force}
+
+    async def _load_shadows(self, ports: list[ShadowPort], desired: Desired) -> list[ShadowPort]:
+        """Load rules of shadows; return the ports for which they are in force, or will be when the engine is back."""
+        deferred = False
+        if desired != self._shadows:
+            deferred = (await self._engine.apply(_joined(self._desired, desired))).deferred
+        self._shadows = desired
+        held = self._engine.registered
+        return [port for port in ports if deferred or _holds(held, desired, port.vid)]
+
+    def _shadow_ports(self) -> list[ShadowPort]:
+        ports = []
+        for wish in self._wishes:
+            if wish.port.shadow is not None:
+                lane = self._state.ledger.take(_key(wish.port), Lane.SHADOW, vm_name=wish.port.vm, now=time.time())
+                ports.append(ShadowPort(wish.port.interface, wish.ifindex, lane.vid, wish.port.shadow))
+        return ports
 
     def _remove(self, kept: set[int], outcome: Outcome) -> None:
         for ifindex in self._ports.registered().keys() - kept:
@@ -359,6 +454,11 @@ def _holds(held: Registered, desired: Desired, vid: int) -> bool:
     if tenant is None or tenant not in desired.tenants:
         return False
     return held.mappings.get(vid) == tenant and held.tenants.get(tenant) == desired.tenants[tenant].version
+
+
+def _joined(active: Desired, shadows: Desired) -> Desired:
+    """Return what the engine shall hold: what acts first, because it is loaded in this order."""
+    return Desired({**active.tenants, **shadows.tenants}, {**active.mappings, **shadows.mappings})
 
 
 def _key(port: DesiredPort) -> PortKey:

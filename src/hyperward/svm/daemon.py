@@ -77,6 +77,7 @@ class Daemon:
         self._config = config
         self._wanted = Wanted(config)
         self._dirty = asyncio.Event()
+        self._shadows_due = asyncio.Event()
         self._told_since: datetime | None = None
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -201,6 +202,7 @@ class Daemon:
                     ("engine", self._engine.run),
                     ("files", self._watch_files),
                     ("apply", self._keep_applied),
+                    ("shadows", self._keep_shadows),
                     ("events", self._collect),
                     ("housekeeping", self._housekeeping),
                 )
@@ -264,10 +266,21 @@ class Daemon:
         since = self._wanted.since
         outcome = await self._applier.apply(self._wanted.ports(), interfaces(), indexes)
         self._rule_sets.forget_all_but(self._applier.rule_files())
+        self._shadows_due.set()
         # A change of what the daemon does itself, such as blocking sources, changes no port: it is told all the same.
         self._tell.outcome(outcome, even_without_ports=since != self._told_since)
         self._told_since = since
         return outcome
+
+    async def _keep_shadows(self) -> None:
+        told: dict[str, str] = {}
+        while True:
+            await self._shadows_due.wait()
+            self._shadows_due.clear()
+            failed = await self._applier.apply_shadows()
+            fresh = {interface: why for interface, why in failed.items() if told.get(interface) != why}
+            self._tell.idle_shadows(fresh)
+            told = failed
 
     def _notice(self, notice: EngineNotice) -> None:
         if notice.kind in {NoticeKind.CRASHED, NoticeKind.HUNG, NoticeKind.STOPPED}:

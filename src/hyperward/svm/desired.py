@@ -11,6 +11,7 @@ from hyperward.policy.fields import Mode
 from hyperward.policy.models import Failure, Policy
 from hyperward.policy.networks import ANY, NetworkSet
 from hyperward.policy.resolve import IpsSettings, Resolver, ips_plan
+from hyperward.policy.shadow import Shadow, shadow_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class DesiredPort:
         mode: standard or monitoring.
         failure: what happens to traffic that cannot be inspected.
         exclusions: the rows that hold for the VM now, in their order.
+        shadow: the policy that judges beside it and never acts; None for none.
     """
 
     interface: str
@@ -36,6 +38,7 @@ class DesiredPort:
     mode: Mode
     failure: Failure
     exclusions: tuple[ExclusionRow, ...] = ()
+    shadow: Shadow | None = None
 
 
 def desired_ports(
@@ -65,6 +68,7 @@ def desired_ports(
             scoped[settings.policy] = ScopedRows(settings.exclusions, settings.excluded_directions, now=now)
         rows = scoped[settings.policy].of(vm.name, getattr(vm, "groups", ()))
         ips = ips_plan(settings, now=now, default_home_net=default_home_net)
+        shadow = shadow_plan(resolver.shadow_of(settings), now=now, default_home_net=default_home_net)
         ports += [
             DesiredPort(
                 interface=port.interface,
@@ -75,6 +79,7 @@ def desired_ports(
                 mode=settings.mode,
                 failure=settings.failure,
                 exclusions=rows,
+                shadow=shadow,
             )
             for port in vm.ports
         ]

@@ -1,10 +1,10 @@
 """Which VLAN id belongs to which port, and for what: the ledger behind the tags on the inspection pairs.
 
-A port has up to three lanes: `enforce` and `observe` carry its packets through the engine under a rule set that acts
-or only reports; `copy` carries copies for monitoring. Each lane has a VLAN id of its own, taken when it is first needed
-and kept while the port exists, so the engine keeps its flows over a change of the policy. A released id rests before it
-is given away again: packets still with the engine must come home, and events still unread must name the right VM. The
-ledger is saved with the daemon's state.
+A port has up to four lanes: `enforce` and `observe` carry its packets through the engine under a rule set that acts
+or only reports; `copy` carries copies for monitoring, `shadow` those for a shadow policy. Each lane has a VLAN id of
+its own, taken when it is first needed and kept while the port exists, so the engine keeps its flows over a change of
+the policy. A released id rests before it is given away again: packets still with the engine must come home, and events
+still unread must name the right VM. The ledger is saved with the daemon's state.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,6 +26,7 @@ class Lane(StrEnum):
     ENFORCE = "enforce"
     OBSERVE = "observe"
     COPY = "copy"
+    SHADOW = "shadow"
 
 
 class PortKey(msgspec.Struct, frozen=True):

@@ -84,7 +84,9 @@ class Responder:
         self._blocks.install(self._indexes(), now=time.time(), monotonic_ns=time.monotonic_ns())
 
     def respond(self, event: Event) -> Event:
-        """Act on an event; return it with what was really done."""
+        """Act on an event; return it with what was really done. Nothing is done for a shadow policy."""
+        if event.shadow:
+            return event
         port = self._ports.get(event.port) if event.port is not None else None
         connection = connection_of(event, port.vid) if port else None
         flow = self._flows.get(connection.key()) if connection else None

@@ -142,10 +142,16 @@ class StatusReport:
             seen = counters.from_vm["seen_packets"] + counters.to_vm["seen_packets"] > 0
         return PortFacts(port.interface, Fact(ifindex is not None), Fact(attached), Fact(seen))
 
+    def _shadow(self, settings: PortSettings) -> str | None:
+        """Return the name of the shadow policy that gets copies of a port's packets."""
+        port = self._applier.ports_by_vid.get(settings.shadow_vid) if settings.shadow_vid else None
+        return port.shadow.policy if port and port.shadow else None
+
     def _port_detail(self, port: Port, links: dict[str, int], registered: dict[int, PortSettings]) -> dict[str, Any]:
         settings = registered.get(links.get(port.interface, 0))
-        detail: dict[str, Any] = {"interface": port.interface, "id": None, "counters": None}
+        detail: dict[str, Any] = {"interface": port.interface, "id": None, "counters": None, "shadow": None}
         if settings is not None:
             counters = self._ports.counters(settings.port_id)
             detail |= {"id": settings.port_id, "counters": {"from_vm": counters.from_vm, "to_vm": counters.to_vm}}
+            detail["shadow"] = self._shadow(settings)
         return detail

@@ -1,6 +1,6 @@
 """What the daemon says of its own doings, as events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hyperward.events.model import Feature, Kind, Severity
 from hyperward.svm.apply import Outcome
@@ -51,6 +51,20 @@ class Teller:
             )
         for reason, interfaces in by_reason(outcome.failed).items():
             self.not_applied(f"{names_of(interfaces)} as before: {reason}")
+
+    def idle_shadows(self, failed: Mapping[str, str]) -> None:
+        """Tell which shadow policies judge nothing.
+
+        Args:
+            failed: the reason by interface.
+        """
+        for reason, interfaces in by_reason(failed).items():
+            self._log.write(
+                Kind.POLICY_REFUSED,
+                f"the shadow policy of {names_of(interfaces)} judges nothing: {reason}",
+                severity=Severity.WARNING,
+                feature=Feature.POLICY,
+            )
 
     def failure(self, failure: Failure) -> None:
         """Tell that a failure action is in force, or no longer is, and what passed meanwhile."""

@@ -8,7 +8,12 @@ from hyperward.ips.rules.classes import RuleClass
 from hyperward.policy.actions import Action
 from hyperward.policy.resolve import IpsSettings
 from hyperward.svm.desired import DesiredPort
-from hyperward.svm.lanes import Lane, Ledger
+from hyperward.svm.lanes import Lane, LaneEntry, Ledger
+
+SHADOW_REASON = "shadow policy"
+"""Why nothing was done about what a shadow policy would have acted upon."""
+FORMER_SHADOW = "(no longer a shadow)"
+"""Instead of the name, in events of copies that were on their way when the shadow was taken off."""
 
 
 class LedgerViews:
@@ -31,6 +36,8 @@ class LedgerViews:
         if lane is None:
             return None
         port = self._applied.get(vid)
+        if lane.lane is Lane.SHADOW:
+            return self._shadow(lane, port)
         return PortView(
             port=lane.port_id,
             vm=VmRef(name=lane.vm_name, id=f"{lane.port.platform}/{lane.port.instance}"),
@@ -39,6 +46,19 @@ class LedgerViews:
             observe_reason="an exclusion: do_not_block" if lane.lane is Lane.OBSERVE else "monitoring mode",
             asked=asked_actions(port.ips) if port and port.ips else {},
             rules_version=self._versions.get(vid, "")[:12],
+        )
+
+    def _shadow(self, lane: LaneEntry, port: DesiredPort | None) -> PortView:
+        shadow = port.shadow if port else None
+        return PortView(
+            port=lane.port_id,
+            vm=VmRef(name=lane.vm_name, id=f"{lane.port.platform}/{lane.port.instance}"),
+            mac=(port.identity.mac or "") if port else "",
+            enforce=False,
+            observe_reason=SHADOW_REASON,
+            asked=asked_actions(shadow.ips) if shadow else {},
+            rules_version=self._versions.get(lane.vid, "")[:12],
+            shadow=shadow.policy if shadow else FORMER_SHADOW,
         )
 
 

@@ -148,3 +148,20 @@ def test_ids_are_the_same_for_the_same_place_and_sort_by_time() -> None:
     assert len({derived_id(early, f, o, d) for f in "ab" for o in (1, 2) for d in (b"x", b"y")}) == 8
     assert derived_id(early, "f", 9, b"x") < random_id(late)
     assert derived_id(early, "f", 9, b"x")[14] == "7"
+
+
+def test_a_shadow_policy_asks_and_nothing_is_done() -> None:
+    ports = Ports(enforce=False, observe_reason="shadow policy", shadow="Strict")
+    for verdict in ("alert", "drop"):
+        found = event(ports, verdict={"action": verdict})
+        assert (found.shadow, found.asked, found.done) == ("Strict", Action.TERMINATE, Action.IGNORE)
+        assert found.reason == "shadow policy"
+
+
+def test_what_becomes_of_a_shadows_copy_is_no_event() -> None:
+    data = line(event_type="drop", drop={"reason": "stream memcap"})
+    record = msgspec.json.decode(data)
+    del record["alert"]
+    data = msgspec.json.encode(record)
+    assert event_of(decode_line(data), Ports(), Origin("svm1", "1.2", 77, data)) is not None
+    assert event_of(decode_line(data), Ports(shadow="Strict"), Origin("svm1", "1.2", 77, data)) is None

@@ -159,3 +159,11 @@ def test_connection_is_seen_from_the_vm() -> None:
     assert outbound
     assert (str(inbound.local), inbound.local_port, str(inbound.remote)) == ("10.0.0.1", 80, "10.0.0.9")
     assert (str(outbound.local), outbound.local_port, str(outbound.remote)) == ("10.0.0.9", 40000, "10.0.0.1")
+
+
+def test_nothing_is_done_for_a_shadow_policy(node: Node) -> None:
+    for done in (Action.IGNORE, Action.TERMINATE):
+        event = msgspec.structs.replace(EVENT, shadow="Strict", done=done)
+        [answer] = node.run(lambda responder: [responder.respond(event)])  # noqa: B023 - called at once
+        assert answer == event
+    assert (node.injector.vm, node.injector.network, list(node.blocked.items()), node.told()) == ([], [], [], [])

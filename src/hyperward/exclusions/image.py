@@ -91,11 +91,19 @@ class Image:
         return self._replace(after, slice(start, stop_before), ranks, after[start:stop_after])
 
     def _between(self, start: int, stop: int, count: int) -> list[Rank] | None:
-        """Return free ranks in place of those from `start` to `stop`; None when there are too few."""
+        """Return ranks in place of those from `start` to `stop`; None when there are too few.
+
+        None of the leaving ranks is given away again: lists are compared by rank, and one that stands for another row
+        by now would look unchanged to the prefixes inside.
+        """
         below = self._ranks[start - 1] if start else 0
         above = self._ranks[stop] if stop < len(self._ranks) else below + _GAP * (count + 1)
+        leaving = set(self._ranks[start:stop])
         step = (above - below) // (count + 1)
-        return [below + step * (place + 1) for place in range(count)] if step else None
+        if step <= len(leaving):
+            return None if count else []
+        wished = (below + step * (place + 1) for place in range(count))
+        return [next(rank for rank in range(wish, wish - step, -1) if rank not in leaving) for wish in wished]
 
     def _rebuild(self, rows: tuple[ExclusionRow, ...]) -> Delta:
         ranks = [_GAP * (place + 1) for place in range(len(rows))]
@@ -122,7 +130,6 @@ class Image:
     ) -> Delta:
         rules = {rank: rule_of(row) for rank, row in zip(ranks, added, strict=True)}
         left = {rank: self._rules[rank] for rank in self._ranks[old]}
-        # An old rank may be given away again: it is the old row that leaves, then the other that comes.
         renewed = self._ranks[: old.start] + ranks + self._ranks[old.stop :]
         deciding_before = self._deciding.intersection(left)
         self._deciding.difference_update(left)

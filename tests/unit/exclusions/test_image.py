@@ -73,6 +73,15 @@ def test_one_row_changed_in_the_middle(before: list[ExclusionRow], data: st.Data
             agrees(image, wanted, packet)
 
 
+def test_a_row_that_begins_to_decide_reaches_the_prefixes_inside() -> None:
+    some = {"direction": Direction.INBOUND, "remote_port": "80"}
+    before = [row("10.0.0.0"), row("10.0.0.0/8", **some), row("any", **some)]
+    image = Image(before)
+    after = [*before[:2], row("any", "default")]
+    image.update(after)
+    agrees(image, after, Traffic(version=4, remote=0x0A000001, opened=Direction.OUTBOUND))
+
+
 class Kernel:
     """Applies changes in the order that the kernel's twin does."""
 

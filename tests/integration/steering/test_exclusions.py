@@ -62,7 +62,9 @@ class Node:
 
     def use(self, mode: Mode = Mode.STANDARD, observe: int = OBSERVE) -> None:
         self.version += 1
-        self.maps.ports.set(LO, Port(7, ENFORCE, mode, 0, 3, observe, self.number, self.version))
+        self.maps.ports.set(
+            LO, Port(7, ENFORCE, mode, 0, 3, observe, exclusion_set=self.number, exclusion_version=self.version)
+        )
 
     def forget_flows(self) -> None:
         for key, _ in list(self.maps.flows.items()):
@@ -256,7 +258,9 @@ def test_port_without_set_looks_nothing_up(node: Node) -> None:
 
 def test_set_of_another_port_is_not_mine(node: Node) -> None:
     node.load([row("10.0.0.1")])
-    node.maps.ports.set(LO, Port(7, ENFORCE, Mode.STANDARD, 0, 3, OBSERVE, node.number + 1, 99))
+    node.maps.ports.set(
+        LO, Port(7, ENFORCE, Mode.STANDARD, 0, 3, OBSERVE, exclusion_set=node.number + 1, exclusion_version=99)
+    )
     assert node.decides(packet(REMOTES[1])) is ExclusionAction.DEFAULT
 
 

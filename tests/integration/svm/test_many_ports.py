@@ -22,9 +22,15 @@ def bench() -> ModuleType:
     return module
 
 
-def test_ports_are_registered_and_removed() -> None:
-    added, removed = bench().measure(NUMBER)
-    assert (added.outcome.failed, removed.outcome.failed) == ({}, {})
+def test_ports_are_registered_changed_and_removed() -> None:
+    measured = bench().measure(NUMBER)
+    added, removed = measured.added, measured.removed
+    assert [step.outcome.failed for step in (added, measured.changed, measured.back, removed)] == [{}] * 4
+    moved = {vid for vid, tenant in measured.changed.mappings.items() if tenant != added.mappings.get(vid)}
+    assert len(moved) == 10
+    assert moved <= {port.vid for port in added.ports.values()}
+    assert (measured.changed.tenants, measured.back.tenants) == (2, 1)
+    assert measured.changed.ports == added.ports
     assert len(added.ports) == NUMBER + 1
     assert len({port.port_id for port in added.ports.values()}) == NUMBER + 1
     vids = {port.vid for port in added.ports.values()}

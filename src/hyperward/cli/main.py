@@ -11,7 +11,7 @@ import typer
 from hyperward.cli.blocked import app as blocked_app
 from hyperward.cli.events import events
 from hyperward.cli.exclusions import app as exclusions_app
-from hyperward.cli.explain import explain
+from hyperward.cli.failures import explain
 from hyperward.cli.lab import app as lab_app
 from hyperward.cli.policy import app as policy_app
 from hyperward.cli.svm import app as svm_app

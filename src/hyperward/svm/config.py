@@ -42,7 +42,6 @@ class EngineConfig(FileModel):
     stream_memcap_mb: _Megabytes = 128
     reassembly_memcap_mb: _Megabytes = 512
     defrag_memcap_mb: _Megabytes = 32
-    host_memcap_mb: _Megabytes = 32
 
 
 class SvmConfigFile(FileModel):

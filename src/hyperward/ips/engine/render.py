@@ -219,13 +219,10 @@ def _decoder() -> dict[str, Any]:
 
 def _af_packet(settings: EngineSettings) -> list[dict[str, Any]]:
     guest, network = settings.guest_interface, settings.network_interface
-    sections = [_inline(settings, guest, network, 97), _inline(settings, network, guest, 98)]
-    if settings.monitor_interface is not None:
-        sections.append(_listen(settings, settings.monitor_interface, 99))
-    return sections
+    return [_inline(settings, guest, network, 97), _inline(settings, network, guest, 98)]
 
 
-def _listen(settings: EngineSettings, interface: str, cluster: int) -> dict[str, Any]:
+def _inline(settings: EngineSettings, interface: str, other: str, cluster: int) -> dict[str, Any]:
     return {
         "interface": interface,
         "threads": settings.threads,
@@ -238,11 +235,9 @@ def _listen(settings: EngineSettings, interface: str, cluster: int) -> dict[str,
         "ring-size": settings.ring_frames,
         # Checked, except where the kernel says that the sender left it to the hardware.
         "checksum-checks": "kernel",
+        "copy-mode": "ips",
+        "copy-iface": other,
     }
-
-
-def _inline(settings: EngineSettings, interface: str, other: str, cluster: int) -> dict[str, Any]:
-    return {**_listen(settings, interface, cluster), "copy-mode": "ips", "copy-iface": other}
 
 
 def _eve(settings: EngineSettings) -> dict[str, Any]:

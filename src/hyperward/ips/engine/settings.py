@@ -49,8 +49,6 @@ class EngineSettings(BaseModel):
     """The engine's end of the pair that carries frames from the guests."""
     network_interface: InterfaceName = "hwn1"
     """The engine's end of the pair that carries frames to the guests."""
-    monitor_interface: InterfaceName | None = None
-    """An interface only listened on. Suricata 7 takes it beside the inline pair but warns, Suricata 8 refuses it."""
     threads: int = Field(default=1, ge=1, le=64)
     """Packet threads per interface."""
     mtu: int = Field(default=1600, ge=576, le=16_000)
@@ -73,9 +71,8 @@ class EngineSettings(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = [self.guest_interface, self.network_interface, *filter(None, [self.monitor_interface])]
-        if len(set(names)) != len(names):
-            raise ValueError("guest_interface, network_interface and monitor_interface must differ")
+        if self.guest_interface == self.network_interface:
+            raise ValueError("guest_interface and network_interface must differ")
         if len(str(self.socket_path).encode()) > UNIX_PATH_MAX:
             raise ValueError(f"run_dir is too long: {self.socket_path} must have at most {UNIX_PATH_MAX} bytes")
         return self

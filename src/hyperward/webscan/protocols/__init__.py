@@ -1,0 +1,1 @@
+"""What clients say first: HTTP heads, TLS ClientHellos, QUIC Initials, DNS queries. Bytes in, requests out."""

@@ -1,9 +1,9 @@
 """QUIC version 1 and 2: the ClientHello in a client's Initials. Datagrams in, requests out.
 
-Initials are protected with keys that follow from the connection id that the client chose (RFC 9001, 5.2; RFC 9369, 3.3),
-so anybody on the path can read them, and anybody off it cannot forge them. One pair of addresses and ports may carry
-several connections, one after the other or at once, and a client opens anew after a Retry; so each is kept apart by the
-id that its keys are from.
+Initials are protected with keys that follow from the connection id that the client chose (RFC 9001, 5.2; RFC 9369,
+3.3), so that anybody on the path can read them. One pair of addresses and ports may carry several connections, one
+after the other or at once, and a client opens anew after a Retry; so each is kept apart by the id that its keys are
+from.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from aioquic.quic.crypto import (
     INITIAL_SALT_VERSION_1,
     INITIAL_SALT_VERSION_2,
     CryptoContext,
-    CryptoError,
 )
 from aioquic.tls import cipher_suite_hash, hkdf_expand_label, hkdf_extract
 
@@ -39,9 +38,9 @@ class NotQuic:
 
     Args:
         why: one line for the debug log.
-        hostile: drop this datagram. No client that follows the protocol sends it, and a server might read a name from it
-            that is not seen here; a browser goes on over TCP. It leaves what was read before as it was, so that it
-            cannot hide what follows. False: the datagram may pass; it has no Initial, or only one without a part of a
+        hostile: drop this datagram. No client that follows the protocol sends it, and a server might read a name from
+            it that is not seen here; a browser goes on over TCP. Nothing else follows from it, so that it cannot hide
+            what comes after. False: the datagram may pass; it has no Initial, or only one without a part of a
             ClientHello, or one of a connection whose start was not seen.
     """
 
@@ -82,11 +81,11 @@ class QuicStart:
         for connection in self._candidates(packet):
             payload = connection.open(packet)
             if payload is not None:
-                if connection in self._connections:
-                    self._connections.remove(connection)
-                self._connections.append(connection)
+                self._connections = [*(one for one in self._connections if one is not connection), connection]
                 del self._connections[:-_MAX_CONNECTIONS]
                 return connection.take(payload)
+            if connection in self._connections and connection.dcid == packet.dcid:
+                return NotQuic("an Initial that the keys of its connection do not open", hostile=True)
         return NotQuic("an Initial whose connection did not start here")
 
     def _candidates(self, packet: InitialPacket) -> "list[_Connection]":
@@ -119,7 +118,7 @@ class _Connection:
             keys = self._keys[packet.version] = _client_keys(self.dcid, packet.version)
         try:
             _, payload, number, _ = keys.decrypt_packet(packet.data, packet.number_at, self._next_number)
-        except CryptoError:
+        except ValueError:  # aioquic's CryptoError
             return None
         self._next_number = max(self._next_number, number + 1)
         return payload

@@ -168,6 +168,16 @@ def test_initials_of_two_connections_in_one_datagram_are_dropped() -> None:
     assert hostile(QuicStart().feed(QuicClient().packet(b"\x01") + QuicClient(dcid=b"another1").packet(b"\x01")))
 
 
+def test_two_hellos_before_the_server_can_answer_are_dropped() -> None:
+    client, both = QuicClient(), SMALL + client_hello("b.example")
+    packets = [client.packet(crypto_frame(0, SMALL)), client.packet(crypto_frame(len(SMALL), both[len(SMALL) :]))]
+    assert hostile(QuicStart().feed(packets[0] + packets[1]))
+    start = QuicStart()
+    assert start.feed(packets[1]) == More()
+    assert hostile(start.feed(packets[0]))
+    assert hostile(start.feed(packets[0]))
+
+
 def test_a_hello_that_never_ends_is_dropped() -> None:
     start, client = QuicStart(), QuicClient()
     results = [start.feed(client.packet(crypto_frame(number, LARGE[number : number + 1]))) for number in range(40)]

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -124,8 +125,9 @@ def test_absurd_numbers_are_refused_though_the_checksum_is_right(
     value = data.draw(st.integers(0, 255) if field.endswith("bits") else u64)
     if getattr(header, field) == value:
         return
+    changed: dict[str, Any] = {field: value}
     with pytest.raises(DatabaseError):
-        opened(folder, signed(replace(header, **{field: value}), good[HEADER:]))
+        opened(folder, signed(replace(header, **changed), good[HEADER:]))
 
 
 @given(data=st.data())
@@ -140,7 +142,7 @@ def test_a_false_file_with_right_checksums_does_no_harm(folder: Path, good: byte
         some = data.draw(st.one_of(st.binary(min_size=1, max_size=8), st.just(b"\xff" * 8), st.just(bytes(8))))
         body[place : place + len(some)] = some
     body = body[: len(good) - HEADER].ljust(len(good) - HEADER, b"\0")
-    changes = {
+    changes: dict[str, Any] = {
         "seed": data.draw(st.sampled_from([header.seed, 1])),
         "longest": data.draw(st.sampled_from([header.longest, 0, 2**64 - 1])),
         "labels": data.draw(st.sampled_from([header.labels, 0, 2**128 - 1])),

@@ -1,4 +1,3 @@
-import os
 import threading
 from pathlib import Path
 
@@ -69,7 +68,7 @@ def test_closing_lets_go_of_file_and_memory(tmp_path: Path) -> None:
     assert str(path) in Path("/proc/self/maps").read_text()
     database.close()
     assert str(path) not in Path("/proc/self/maps").read_text()
-    assert str(path) not in {os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
+    assert str(path) not in {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
 
 
 def test_entries_that_are_being_read_outlive_the_close(tmp_path: Path) -> None:

@@ -111,13 +111,20 @@ class PopularEntry(FileModel):
     top: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
 
 
+def _some(sources: tuple[SourceEntry, ...]) -> tuple[SourceEntry, ...]:
+    # Not pydantic's min_length: that counts an item with an error as absent, and its complaint hides the error.
+    if not sources:
+        raise ValueError("must not be empty; name a source")
+    return sources
+
+
 class SourcesFile(FileModel):
     """The file's shape."""
 
     label: Annotated[str, Field(max_length=200)] = ""
     http: HttpEntry = HttpEntry()
     popular: PopularEntry | None = None
-    sources: Annotated[tuple[SourceEntry, ...], Field(min_length=1, max_length=MAX_SOURCES)]
+    sources: Annotated[tuple[SourceEntry, ...], Field(max_length=MAX_SOURCES), AfterValidator(_some)]
 
 
 @dataclass(frozen=True, slots=True)

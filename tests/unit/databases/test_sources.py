@@ -91,7 +91,7 @@ def test_a_source_over_http_is_kept_for_the_next_build(publisher: Publisher, tmp
     )
     (first,) = gathered(tmp_path, text)
     (again,) = gathered(tmp_path, text)
-    assert (first.moved, again.moved, first.name) == (len(publisher.content), 0, "list")
+    assert (first.moved, again.moved, first.path.name) == (len(publisher.content), 0, "list")
     publisher.shutdown()
     publisher.server_close()
     (stale,) = gathered(tmp_path, text)

@@ -1,6 +1,7 @@
 """Bring every source of a build to this machine: what is here already is used in place, the rest is fetched."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ _ENDINGS = {
     SourceKind.MISP: "*.json",
     SourceKind.STIX: "*.json",
 }
+_SPEAKING = (".rules", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar", ".zip", ".csv", ".txt", ".json", ".hosts")
+_MAGIC = ((b"\x1f\x8b", ".tar.gz"), (b"\xfd7zXZ\x00", ".tar.xz"), (b"PK\x03\x04", ".zip"))
 Report = Callable[[str, int, int | None], None]
 """Told which source is being fetched, how many bytes of it are there, and how many there will be."""
 
@@ -30,7 +33,6 @@ class Gathered:
     Args:
         entry: what the file of sources says about it.
         path: a file or folder with its content, for readers that take either.
-        name: file name that its content has at its publisher; what it ends in says what it is.
         sha256: of the content; of a folder, over the names and contents of its files.
         fetched: when it was fetched; None for content that was here already.
         moved: bytes that went over the network.
@@ -39,7 +41,6 @@ class Gathered:
 
     entry: SourceEntry
     path: Path
-    name: str
     sha256: str
     fetched: datetime | None
     moved: int = 0
@@ -78,7 +79,7 @@ def gather(sources: Sources, cache: Path, *, report: Report) -> Iterator[Gathere
 def _local(entry: SourceEntry, sources: Sources) -> Gathered:
     path = sources.path(entry.location)
     files = _files_of(path, entry.kind)
-    return Gathered(entry, path, path.name, _digest(path, files), fetched=None)
+    return Gathered(entry, path, _digest(path, files), fetched=None)
 
 
 def _remote(entry: SourceEntry, sources: Sources, fetcher: WebFetcher, cache: Path, report: Report) -> Gathered:
@@ -98,8 +99,24 @@ def _remote(entry: SourceEntry, sources: Sources, fetcher: WebFetcher, cache: Pa
         left = kept(folder, entry.location) if entry.optional else None
         if left is None:
             raise
-        return Gathered(entry, left.path, name, left.sha256, fetched=None, stale=error.line())
-    return Gathered(entry, got.path, name, got.sha256, now, got.moved)
+        return Gathered(entry, _named(left.path, name), left.sha256, fetched=None, stale=error.line())
+    return Gathered(entry, _named(got.path, name), got.sha256, now, got.moved)
+
+
+def _named(content: Path, name: str) -> Path:
+    """Return the content under its publisher's name, whose ending says what it is; magic numbers where it does not."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", name.partition("?")[0])[-100:].lstrip(".") or "content"
+    if not name.lower().endswith(_SPEAKING):
+        with content.open("rb") as file:
+            begin = file.read(6)
+        name += next((ending for magic, ending in _MAGIC if begin.startswith(magic)), "")
+    folder = content.parent / "named"
+    folder.mkdir(exist_ok=True)
+    for left in folder.iterdir():
+        left.unlink()
+    target = folder / name
+    target.hardlink_to(content)
+    return target
 
 
 def _feed(entry: SourceEntry, folder: Path, fetch: Callable[[str, Path], WebFile], now: datetime) -> Gathered:
@@ -121,7 +138,7 @@ def _feed(entry: SourceEntry, folder: Path, fetch: Callable[[str, Path], WebFile
     for path in events.iterdir():
         if path.name not in names:
             path.unlink()
-    return Gathered(entry, events, events.name, _digest(events, _files_of(events, entry.kind)), now, moved)
+    return Gathered(entry, events, _digest(events, _files_of(events, entry.kind)), now, moved)
 
 
 def _files_of(path: Path, kind: SourceKind) -> list[Path]:

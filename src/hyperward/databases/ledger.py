@@ -1,7 +1,7 @@
 """What the store remembers: which version is active, which one before, what is being tried, and what happened.
 
-One small file is replaced as a whole: active and previous can never disagree. It carries the last record of the history,
-so that a power cut between the two files loses none.
+One small file is replaced as a whole: active and previous can never disagree. It carries the last record of the
+history, so that a power cut between the two files loses none.
 """
 
 from enum import StrEnum

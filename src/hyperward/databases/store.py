@@ -1,11 +1,11 @@
 """The versions on an SVM's disk, and which of them is active.
 
     versions/N/manifest.json and its files      complete, verified, never changed
-    ledger.json                                  active, previous, the change under way
-    history.jsonl                                one line for every change that ended
+    ledger.json                                 active, previous, the change under way
+    history.jsonl                               one line for every change that ended
 
-A change is begin, test, activating, commit. Until `commit` returns, the version that was active before is the active one:
-after a crash at any point `open_store` says so, and says what was under way, so that the caller brings the machine back.
+A change is begin, test, activating, commit. Until `commit`, the version that was active before is the active one: after
+a crash at any point `open_store` says so, and says what was under way, so that the caller brings the machine back.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,10 +18,9 @@ import msgspec
 import structlog
 
 from hyperward.databases import ledger as book
-from hyperward.databases.client.cache import same
-from hyperward.databases.client.fetch import Held
 from hyperward.databases.disk import TEMPORARY, Disk
 from hyperward.databases.errors import DamagedError, disk_faults
+from hyperward.databases.held import Held, same
 from hyperward.databases.history import append_record, read_history
 from hyperward.databases.ledger import Attempt, Ledger, Record, Stage
 from hyperward.databases.manifest import Manifest, parse_manifest, print_manifest
@@ -117,13 +116,14 @@ class VersionStore:
             files: where each of its files is, by path; they are copied and compared with their hashes.
 
         Raises:
-            InputError: a file is missing or not the one of the manifest, or other content has this number and is in use.
+            InputError: a file is missing or not the one of the manifest, or other content has this number and is used.
             SpaceFault, SystemFault: the disk is full or broken; nothing is left behind.
         """
         folder = self._versions / str(manifest.version)
-        if folder.exists() and (known := self._same_version(manifest)):
-            return known
-        if manifest.version in self._in_use():
+        known = self._manifest_of(manifest.version)
+        if known == manifest and (found := self._whole(manifest.version)):
+            return found
+        if known not in {None, manifest} and manifest.version in self._in_use():
             raise InputError(
                 f"version {manifest.version} is here with other content and in use",
                 where=str(folder),
@@ -205,12 +205,18 @@ class VersionStore:
         self._disk.folder(building)
         self._disk.write(building / "manifest.json", (print_manifest(manifest),), mode=0o444)
 
-    def _same_version(self, manifest: Manifest) -> StoredVersion | None:
+    def _manifest_of(self, number: int) -> Manifest | None:
+        path = self._versions / str(number) / "manifest.json"
         try:
-            found = self.version(manifest.version, verify=True)
+            return parse_manifest(path.read_bytes(), where=str(path))
+        except (OSError, InputError):
+            return None
+
+    def _whole(self, number: int) -> StoredVersion | None:
+        try:
+            return self.version(number, verify=True)
         except DamagedError:
             return None
-        return found if found.manifest == manifest else None
 
     def _in_use(self) -> set[int]:
         attempt = {self._ledger.attempt.to} if self._ledger.attempt else set()
@@ -262,7 +268,7 @@ def open_store(
 ) -> tuple[VersionStore, Attempt | None]:
     """Return the store, consistent whatever happened before, and the change that was interrupted.
 
-    After an interrupted change in the stage `activating` part of the machine may use its version: bring it back to `active`.
+    After a change interrupted in the stage `activating`, part of the machine may use its version: bring it back.
 
     Args:
         folder: `<state_dir>/databases`; made where it is missing.

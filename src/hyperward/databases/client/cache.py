@@ -3,13 +3,13 @@
 Nothing in here is trusted for being here: whatever is taken up again is hashed again, so a power cut needs no repair.
 """
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from hyperward.databases.disk import TEMPORARY, Disk
 from hyperward.databases.errors import disk_faults
+from hyperward.databases.held import same
 from hyperward.databases.manifest import Manifest, parse_manifest
 from hyperward.errors import InputError
 
@@ -83,14 +83,3 @@ class Cache:
             for path in (*self.files.iterdir(), *self.packed.iterdir()):
                 if path.name not in wanted:
                     self._disk.remove(path)
-
-
-def same(path: Path, sha256: str, size: int) -> bool:
-    """Return whether a file is there and has this content."""
-    try:
-        if path.stat().st_size != size:
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except OSError:
-        return False

@@ -7,7 +7,7 @@ moved again: content is known by its hash, an unfinished transfer goes on, and a
 import shutil
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -17,7 +17,7 @@ from tuf.api.metadata import TargetFile
 
 from hyperward.databases import names, pack
 from hyperward.databases.client.bydelta import Shortcut
-from hyperward.databases.client.cache import Cache, same
+from hyperward.databases.client.cache import Cache
 from hyperward.databases.client.download import Progress, download, silent
 from hyperward.databases.client.http import HttpOptions
 from hyperward.databases.client.metadata import Trusted, refresh
@@ -31,18 +31,11 @@ from hyperward.databases.errors import (
     TamperedError,
     UntrustedError,
 )
+from hyperward.databases.held import Held, same
 from hyperward.databases.lock import locked
 from hyperward.databases.manifest import Manifest, parse_manifest
 
 _MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A version that is on this machine: its number, and its files by the hash of their plain text."""
-
-    version: int
-    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@
     <INSERTED_BYTES bytes of inserted text, one after another>
 
 An operation moves the place in the base by SKIP lines (negative: back), copies COPY lines from there, and then takes
-the next INSERT bytes of the inserted text. Inserted text stands together and apart from the numbers, which is what makes
+the next INSERT bytes of the inserted text. Inserted text stands together and apart from the numbers, which makes
 both compress well; copying from anywhere makes a moved block of rules cheap. A delta is compressed like all content.
 """
 

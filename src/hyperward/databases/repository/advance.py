@@ -128,7 +128,7 @@ class _Run:
         below = {"snapshot": "targets", "timestamp": "snapshot"}.get(role, "")
         meta = _meta(ready[below]) if below in ready else None
         staged = self._repository.staged(role)
-        if staged and staged.signed.version == number and self._usable(role, staged, meta or _named_by(before)):
+        if staged and staged.signed.version == number and self._usable(role, staged, before, meta):
             return staged
         holds = before is not None and not self._missing(role, before, self._judges)
         if holds and meta is None and role not in renew:
@@ -140,9 +140,13 @@ class _Run:
             _name(signed, meta)
         return Metadata(signed)
 
-    def _usable(self, role: str, staged: Metadata[Any], meta: MetaFile | None) -> bool:
+    def _usable(
+        self, role: str, staged: Metadata[Any], before: Metadata[Any] | None, meta: MetaFile | None
+    ) -> bool:
+        """Return whether what was staged earlier is still what is wanted."""
         if role != "targets":
-            return not staged.signed.is_expired(self._now) and bool(_named(staged.signed) == meta)
+            expected = _named(before.signed) if meta is None and before else meta
+            return not staged.signed.is_expired(self._now) and bool(_named(staged.signed) == expected)
         if staged.signed.is_expired(self._now):
             raise InputError(
                 "the staged version has expired while it waited for signatures",
@@ -185,10 +189,6 @@ def _meta(metadata: Metadata[Any]) -> MetaFile:
 
 def _named(signed: Snapshot | Timestamp) -> MetaFile:
     return signed.meta["targets.json"] if isinstance(signed, Snapshot) else signed.snapshot_meta
-
-
-def _named_by(before: Metadata[Any] | None) -> MetaFile | None:
-    return _named(before.signed) if before else None
 
 
 def _name(signed: Snapshot | Timestamp, meta: MetaFile) -> None:

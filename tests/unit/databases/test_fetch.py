@@ -7,10 +7,6 @@ import pytest
 from database_repos import Publisher
 from hyperward.databases.client.fetch import fetch_version
 from hyperward.databases.client.metadata import init_trust
-from hyperward.databases.client.transport import StubTransport
-from hyperward.databases.errors import IncompatibleError, NothingPublishedError, RolledBackError, SourceFault
-from hyperward.databases.held import Held
-from hyperward.errors import InputError
 
 HOSTS = [f"host-{number:04}.example" for number in range(2000)]
 

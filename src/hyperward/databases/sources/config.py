@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
 from hyperward.policy.findings import Finding
+from hyperward.webscan.lists.model import ListFormat, NamesAs
 from hyperward.yamlfile import Document, FileErrors, FileModel, Limits, parse, read_text
 
 LIMITS = Limits(max_bytes=1 << 20, max_nodes=50_000, max_entry_nodes=20_000)
@@ -58,7 +59,16 @@ def _place(text: str) -> str:
 
 _Text = Annotated[str, Field(min_length=1, max_length=500)]
 _PathText = Annotated[str, Field(min_length=1, max_length=4096)]
-_Column = Annotated[int, Field(ge=1, le=256)]
+_Column = Annotated[str, Field(max_length=100)]
+
+
+class ColumnMap(FileModel):
+    """Which columns of a CSV list hold what: a name of the header, or a number from 1."""
+
+    address: _Column = ""
+    host: _Column = ""
+    path: _Column = ""
+    id: _Column = ""
 
 
 class SourceEntry(FileModel):
@@ -72,10 +82,14 @@ class SourceEntry(FileModel):
     title: Annotated[str, Field(max_length=500)] = ""
     category: Annotated[str, AfterValidator(_category)] | None = None
     """Of addresses, MISP and STIX: what the policies call them."""
-    format: Literal["auto", "hosts", "hostsfile", "adblock", "csv", "addresses"] = "auto"
+    format: ListFormat = ListFormat.AUTO
     """Of addresses."""
-    columns: dict[Literal["address", "id"], _Column] | None = None
-    """Of a CSV list: which column holds what, from 1."""
+    names: NamesAs | None = None
+    """Of addresses: what a listed name stands for; without it, what is usual for the format."""
+    folders: bool = False
+    """Of addresses: an address that ends with a slash stands for everything in that folder."""
+    columns: ColumnMap | None = None
+    """Of a CSV list; without it the header tells."""
     headers_file: _PathText | None = None
     """File with `Name: value` lines that are sent along, for publishers that ask for a key; not recorded."""
     optional: bool = False
@@ -87,8 +101,9 @@ class SourceEntry(FileModel):
             raise ValueError("rules have no category; their classes come from the rules themselves")
         if self.kind is not SourceKind.RULES and self.category is None:
             raise ValueError("needs a category: malicious, phishing, advertising, other or one of your own")
-        if self.kind is not SourceKind.ADDRESSES and (self.format != "auto" or self.columns is not None):
-            raise ValueError("format and columns are for sources of kind addresses")
+        said = self.model_fields_set & {"format", "names", "folders", "columns"}
+        if self.kind is not SourceKind.ADDRESSES and said:
+            raise ValueError(f"{', '.join(sorted(said))}: only for sources of kind addresses")
         return self
 
 

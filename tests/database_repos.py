@@ -98,9 +98,7 @@ class Publisher:
         return Content(self.folder / f"content-{self._count}", hosts, rules)
 
     def stage(self, version: int, content: Content, *, now: datetime = NOW) -> Staged:
-        return stage_version(
-            self.repository, content.manifest(version), content.folder, now=now, expiry=self.expiry
-        )
+        return stage_version(self.repository, content.manifest(version), content.folder, now=now, expiry=self.expiry)
 
     def publish(self, version: int, hosts: Sequence[str], rules: Sequence[str] = ("alert one",)) -> Staged:
         staged = self.stage(version, self.content(hosts, rules))

@@ -140,9 +140,7 @@ class _Run:
             _name(signed, meta)
         return Metadata(signed)
 
-    def _usable(
-        self, role: str, staged: Metadata[Any], before: Metadata[Any] | None, meta: MetaFile | None
-    ) -> bool:
+    def _usable(self, role: str, staged: Metadata[Any], before: Metadata[Any] | None, meta: MetaFile | None) -> bool:
         """Return whether what was staged earlier is still what is wanted."""
         if role != "targets":
             expected = _named(before.signed) if meta is None and before else meta

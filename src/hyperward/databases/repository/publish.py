@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from hyperward.databases import pack
@@ -22,6 +23,8 @@ from hyperward.databases.repository.roles import Expiry
 from hyperward.databases.repository.trust import refuse_while_staged
 from hyperward.databases.repository.versions import Published, published_versions, read_content
 from hyperward.errors import InputError
+
+_log = structlog.get_logger(__name__)
 
 DELTAS: Final = 5
 """From how many earlier versions there is a delta."""
@@ -141,7 +144,11 @@ class _Writer:
             done.add(file.sha256)
             whole += self.targets[content_target(file.sha256)].length
             if base := bases.get(file.path):
-                old = read_content(self._repository, before, base.sha256, base.size)
+                try:
+                    old = read_content(self._repository, before, base.sha256, base.size)
+                except InputError as error:
+                    _log.warning("no_delta_from_damaged_file", path=file.path, reason=str(error))
+                    continue
                 sections.append(make_delta(old, self._read(file.path, file.sha256, file.size)))
         if not sections:
             return None

@@ -1,7 +1,7 @@
 """The attacks of the TUF specification (section 1.5.2) by name, from a folder and from a web server.
 
-After each: the error says what it is, no file is handed out, what was fetched before is untouched, and the next try with
-a repository in order succeeds.
+After each: the error says what it is, no file is handed out, what was fetched before is untouched, and the next try
+with a repository in order succeeds.
 """
 
 import gzip
@@ -33,6 +33,7 @@ from hyperward.databases.errors import (
     UntrustedError,
     WrongKeyError,
 )
+from hyperward.databases.held import Held
 from hyperward.databases.manifest import content_id
 from hyperward.databases.repository.advance import advance
 from hyperward.databases.repository.folder import MANIFEST, to_bytes
@@ -205,8 +206,6 @@ def _resign_old_targets(site: Site) -> None:
 def test_rollback_of_a_version_under_valid_metadata(site: Site) -> None:
     site.publisher.publish(2, HOSTS[1:])
     site.succeeds(2)
-    from hyperward.databases.held import Held
-
     with pytest.raises(RolledBackError, match="offers version 2, version 3 is active"):
         fetch_version(site.folder / "trust", site.source, site.folder / "cache", held=Held(3))
 
@@ -282,7 +281,7 @@ def test_key_compromise_below_the_threshold(site: Site) -> None:
     repository, keys = site.publisher.repository, site.publisher.keys
     pair = (create_key(keys / "targets-1"), create_key(keys / "targets-2"), create_key(keys / "targets-3"))
     stage_next_root(repository, {"targets": RoleKeys(pair, 2)}, now=NOW, expiry=site.publisher.expiry)
-    every = ("root", "targets", "snapshot", "timestamp", "targets-1", "targets-2")
+    every: tuple[str, ...] = ("root", "targets", "snapshot", "timestamp", "targets-1", "targets-2")
     assert site.publisher.advance(*every).missing == ()
     site.succeeds(1)
     good = site.saved("good")

@@ -1,5 +1,6 @@
 """Deltas: any file from any file, hostile ones refused."""
 
+import contextlib
 import random
 from dataclasses import replace
 
@@ -60,10 +61,8 @@ def test_rubbish_is_refused_or_read(raw: bytes) -> None:
 @given(_FILES, st.lists(st.integers(-5, 50), max_size=12).filter(lambda ops: len(ops) % 3 == 0), st.binary(max_size=20))
 def test_hostile_operations_never_make_more_than_was_signed(base: bytes, operations: list[int], extra: bytes) -> None:
     delta = replace(make_delta(base, base), operations=tuple(operations), inserted=extra, size=100)
-    try:
+    with contextlib.suppress(ValueError):
         assert len(apply_delta(base, delta, size=100)) == 100
-    except ValueError:
-        pass
 
 
 @pytest.mark.parametrize(

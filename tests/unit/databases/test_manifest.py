@@ -107,7 +107,7 @@ def test_another_form_is_refused() -> None:
 
 def test_a_later_format_says_what_reads_it() -> None:
     raw = b'{"format":2,"minimum_product":"3.1","other":[]}'
-    with pytest.raises(InputError, match="format 2; this Hyperward reads 1; update Hyperward to '3.1'"):
+    with pytest.raises(InputError, match=r"format 2; this Hyperward reads 1; update Hyperward to '3\.1'"):
         parse_manifest(raw)
 
 

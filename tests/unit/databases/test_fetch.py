@@ -1,19 +1,29 @@
 """From a publisher's folder or web server to verified files."""
 
 import shutil
+import ssl
 from pathlib import Path
 
 import pytest
 
 from database_repos import NOW, Publisher
-from database_server import half, serving
+from database_server import certificate, half, serving, trickling_head
 from hyperward.databases.client.fetch import fetch_version
 from hyperward.databases.client.http import HttpOptions, HttpTransport
 from hyperward.databases.client.metadata import init_trust
 from hyperward.databases.client.sources import open_source
 from hyperward.databases.client.transport import StubTransport
 from hyperward.databases.client.watch import Limits, Pace
-from hyperward.databases.errors import IncompatibleError, NothingPublishedError, SourceFault, SpaceFault, TamperedError
+from hyperward.databases.errors import (
+    BusyFault,
+    IncompatibleError,
+    NothingPublishedError,
+    SlowSourceFault,
+    SourceFault,
+    SpaceFault,
+    TamperedError,
+)
+from hyperward.databases.lock import locked
 from hyperward.databases.repository.publish import stage_version
 from hyperward.databases.store import open_store
 from hyperward.errors import InputError, SystemFault
@@ -229,6 +239,36 @@ def test_a_proxy_is_asked(publisher: Publisher, tmp_path: Path, monkeypatch: pyt
         assert through._proxy("http", "databases.example") == proxy.address
         direct.close()
         through.close()
+
+
+def test_https_with_own_certificates(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.publish(1, HOSTS)
+    chain, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    with serving(publisher.repository.folder) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        address = server.address.replace("http://", "https://")
+        trusting = HttpOptions(proxy="none", ca_file=chain, limits=Limits(window=0.3, rate=2000))
+        fetched = fetch_version(tmp_path / "trust", address, tmp_path / "cache", options=trusting)
+        assert fetched.manifest.version == 1
+        server.answers["timestamp.json"] = trickling_head
+        with pytest.raises(SlowSourceFault, match="too slow"):
+            fetch_version(tmp_path / "trust", address, tmp_path / "cache", options=trusting)
+        server.answers.clear()
+        server.redirects["/metadata/timestamp.json"] = "http://127.0.0.1:1/"
+        with pytest.raises(SourceFault, match="leads from https to http"):
+            fetch_version(tmp_path / "trust", address, tmp_path / "cache", options=trusting)
+        with pytest.raises(SourceFault, match=r"cannot be reached .*[Cc]ertificate"):
+            fetch_version(tmp_path / "trust", address, tmp_path / "cache", options=HttpOptions(proxy="none"))
+
+
+def test_one_fetch_at_a_time(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.publish(1, HOSTS)
+    source = str(publisher.repository.folder)
+    fetch_version(tmp_path / "trust", source, tmp_path / "cache")
+    with locked(tmp_path / "cache"), pytest.raises(BusyFault, match="another process"):
+        fetch_version(tmp_path / "trust", source, tmp_path / "cache")
 
 
 def test_pace() -> None:

@@ -15,8 +15,6 @@ from hyperward.databases import pack
 from hyperward.databases.delta.format import print_delta
 from hyperward.databases.delta.make import make_delta
 from hyperward.databases.entrylines import parse_entries
-from hyperward.databases.errors import disk_faults
-from hyperward.databases.lock import locked
 from hyperward.databases.manifest import DeltaFile, EntriesFile, Manifest, content_id, print_manifest
 from hyperward.databases.repository.folder import MANIFEST, Repository, content_target
 from hyperward.databases.repository.roles import Expiry
@@ -66,8 +64,7 @@ def stage_version(
         BusyFault: somebody else works on the repository.
         SpaceFault, SystemFault: the disk is full or broken; readers notice nothing.
     """
-    repository.prepare()
-    with locked(repository.folder), disk_faults(repository.folder):
+    with repository.working():
         refuse_while_staged(repository)
         current = repository.current().targets
         if current is None:

@@ -26,12 +26,14 @@ HOSTS, RULES, CHANGED = 1_000_000, 50_000, 0.01
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
+    """Print how long it takes."""
     start = time.perf_counter()
     yield
     print(f"{what:<40} {time.perf_counter() - start:6.1f} s")
 
 
 def hosts(data: Path) -> list[str]:
+    """Return names, real ones where there are."""
     path = data / "addresses" / "benign-tranco-1m-2025-01.txt.xz"
     if not path.exists():
         chance = random.Random(1)  # noqa: S311 - names, not secrets
@@ -41,6 +43,7 @@ def hosts(data: Path) -> list[str]:
 
 
 def rules(data: Path) -> list[str]:
+    """Return rules, real ones where there are."""
     lines: list[str] = []
     for name in ("et-open-2025-07-28.tar.xz", "et-open-2017-03-10.tar.gz"):
         path = data / "rules" / name
@@ -63,6 +66,7 @@ def changed(lines: list[str], fresh: Iterator[str]) -> list[str]:
 
 
 def main() -> None:
+    """Publish and fetch two versions."""
     data = Path(sys.argv[1] if len(sys.argv) > 1 else "/nonexistent")
     names, signatures = hosts(data), rules(data)
     # the replaced ones come from the same lists: the text of a real update compresses like its list

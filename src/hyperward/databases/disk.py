@@ -80,7 +80,7 @@ class Disk:
         elif path.name.startswith(TEMPORARY):
             self.clear(path)
         else:
-            aside = path.parent / f"{TEMPORARY}{path.name}"
+            aside = path.parent / f"{TEMPORARY}gone.{path.name}"
             if aside.exists():
                 self.clear(aside)
             self.rename(path, aside)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hyperward.databases.errors import BusyFault
+from hyperward.databases.errors import BusyFault, disk_faults
 
 
 @contextmanager
@@ -15,8 +15,10 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         BusyFault: another process holds it.
+        SystemFault: the folder cannot be written.
     """
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with disk_faults(folder):
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

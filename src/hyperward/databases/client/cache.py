@@ -29,8 +29,17 @@ class Cache:
         self._manifest = folder / "manifest.json"
         self._disk = Disk()
 
+    def make(self) -> None:
+        """Make the folder, which must be there before it can be locked.
+
+        Raises:
+            SystemFault: that fails.
+        """
+        with disk_faults(self.folder):
+            self._disk.folder(self.folder, mode=0o700)
+
     def prepare(self) -> None:
-        """Make its folders.
+        """Make what is in it, and sweep away what a power cut left.
 
         Raises:
             SystemFault: that fails.

@@ -86,9 +86,10 @@ def fetch_version(
         InputError: no such source, no trusted root, or the signed manifest breaks a rule.
     """
     place = Cache(cache)
-    place.prepare()
+    place.make()
     transport = Counting(open_source(source, options) if isinstance(source, str) else source)
-    with locked(cache), closing(transport):
+    with closing(transport), locked(cache):
+        place.prepare()
         trusted = refresh(trust, transport, place.scratch)
         return _Fetch(trusted, transport, place, held, progress).go(product or installed("hyperward"))
 

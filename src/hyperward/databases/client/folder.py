@@ -35,10 +35,11 @@ class FolderTransport:
                 raise SourceFault(f"{path} leads out of the folder", where=self.place, hint="do not use this medium")
             # not blocking: opening a FIFO would wait for a writer
             descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                os.close(descriptor)
+                raise SourceFault(f"{path} is no regular file", where=self.place, hint="do not use this medium")
             with os.fdopen(descriptor, "rb") as file:
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    raise SourceFault(f"{path} is no regular file", where=self.place, hint="do not use this medium")
                 start = offset if offset <= status.st_size else 0
                 file.seek(start)
                 yield Piece(start, _chunks(file, self.place))

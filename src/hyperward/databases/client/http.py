@@ -178,7 +178,11 @@ class HttpTransport:
             raise self._fault(None)
 
     def _fault(self, error: Exception | None) -> SourceFault:
-        if self._watch.problem or isinstance(error, urllib3.exceptions.TimeoutError):
+        # a refused connection is a kind of ConnectTimeoutError there
+        late = isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(
+            error, urllib3.exceptions.NewConnectionError
+        )
+        if self._watch.problem or late:
             return SlowSourceFault(
                 f"the server is too slow ({self._watch.problem or 'no answer in time'})",
                 where=self.place,

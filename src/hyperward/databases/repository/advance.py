@@ -20,8 +20,6 @@ from typing import Any, Final
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
-from hyperward.databases.errors import disk_faults
-from hyperward.databases.lock import locked
 from hyperward.databases.repository.folder import Repository, to_bytes
 from hyperward.databases.repository.roles import Expiry
 from hyperward.errors import InputError
@@ -76,8 +74,7 @@ def advance(
         BusyFault: somebody else works on it.
         SpaceFault, SystemFault: the disk is full or broken. Calling again goes on.
     """
-    repository.prepare()
-    with locked(repository.folder), disk_faults(repository.folder):
+    with repository.working():
         return _Run(repository, signers, now=now, expiry=expiry, lost=old_keys_lost).go(frozenset(renew))
 
 

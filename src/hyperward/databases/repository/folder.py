@@ -1,6 +1,8 @@
 """The files of a repository folder."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +12,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from hyperward.databases.disk import Disk
 from hyperward.databases.errors import disk_faults
+from hyperward.databases.lock import locked
 from hyperward.errors import InputError
 
 MANIFEST: Final = "manifest.json"
@@ -58,17 +61,22 @@ class Repository:
         self.targets = folder / "targets"
         self.staging = folder / "staged"
 
-    def prepare(self) -> None:
-        """Make its folders, and sweep away what a power cut left.
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Hold the repository alone, with its folders made and what a power cut left swept away.
 
         Raises:
-            SystemFault: that fails.
+            BusyFault: somebody else works on it.
+            SpaceFault, SystemFault: the disk is full or broken, in here or in the caller's block.
         """
         with disk_faults(self.folder):
+            self.disk.folder(self.folder)
+        with locked(self.folder), disk_faults(self.folder):
             for path in (self.metadata, self.targets / "content", self.staging):
                 self.disk.folder(path)
+            for path in (self.metadata, self.targets / "content", self.targets, self.staging):
                 self.disk.sweep(path)
-            self.disk.sweep(self.targets)
+            yield
 
     def current(self) -> Current:
         """Return what readers get now.

@@ -4,8 +4,6 @@ from typing import Any
 
 from tuf.api.metadata import Metadata
 
-from hyperward.databases.errors import disk_faults
-from hyperward.databases.lock import locked
 from hyperward.databases.repository.folder import Repository
 from hyperward.databases.repository.trust import refuse_while_staged
 
@@ -24,8 +22,7 @@ def prune(repository: Repository, *, keep: int) -> int:
         InputError: the repository is damaged, or a version waits for signatures: its files are not to be removed.
         SystemFault: a file cannot be removed.
     """
-    repository.prepare()
-    with locked(repository.folder), disk_faults(repository.folder):
+    with repository.working():
         refuse_while_staged(repository)
         current = repository.current()
         if current.targets is None or current.snapshot is None:

@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from hyperward.databases import pack
 from hyperward.databases.delta.format import print_delta
 from hyperward.databases.delta.make import make_delta
 from hyperward.databases.entrylines import parse_entries
-from hyperward.databases.errors import disk_faults
-from hyperward.databases.lock import locked
 from hyperward.databases.manifest import DeltaFile, EntriesFile, Manifest, content_id, print_manifest
 from hyperward.databases.repository.folder import MANIFEST, Repository, content_target
 from hyperward.databases.repository.roles import Expiry
 from hyperward.databases.repository.trust import refuse_while_staged
 from hyperward.databases.repository.versions import Published, published_versions, read_content
 from hyperward.errors import InputError
+
+_log = structlog.get_logger(__name__)
 
 DELTAS: Final = 5
 """From how many earlier versions there is a delta."""
@@ -63,8 +64,7 @@ def stage_version(
         BusyFault: somebody else works on the repository.
         SpaceFault, SystemFault: the disk is full or broken; readers notice nothing.
     """
-    repository.prepare()
-    with locked(repository.folder), disk_faults(repository.folder):
+    with repository.working():
         refuse_while_staged(repository)
         current = repository.current().targets
         if current is None:
@@ -141,7 +141,11 @@ class _Writer:
             done.add(file.sha256)
             whole += self.targets[content_target(file.sha256)].length
             if base := bases.get(file.path):
-                old = read_content(self._repository, before, base.sha256, base.size)
+                try:
+                    old = read_content(self._repository, before, base.sha256, base.size)
+                except InputError as error:
+                    _log.warning("no_delta_from_damaged_file", path=file.path, reason=str(error))
+                    continue
                 sections.append(make_delta(old, self._read(file.path, file.sha256, file.size)))
         if not sections:
             return None

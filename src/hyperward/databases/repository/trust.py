@@ -5,7 +5,6 @@ from datetime import datetime
 
 from tuf.api.metadata import Metadata
 
-from hyperward.databases.lock import locked
 from hyperward.databases.repository.folder import Repository
 from hyperward.databases.repository.roles import ROLES, Expiry, RoleKeys, keys_of, root_of
 from hyperward.errors import InputError
@@ -25,8 +24,7 @@ def stage_first_root(repository: Repository, roles: Mapping[str, RoleKeys], *, n
         SystemFault: the folder cannot be written.
     """
     root = root_of(roles, version=1, expires=expiry.until("root", now))
-    repository.prepare()
-    with locked(repository.folder):
+    with repository.working():
         if repository.current().root or repository.staged("root"):
             raise InputError("there is a repository already", where=str(repository.folder), hint="use another folder")
         repository.stage("root", Metadata(root))
@@ -46,8 +44,7 @@ def stage_next_root(repository: Repository, changed: Mapping[str, RoleKeys], *, 
     """
     if unknown := set(changed) - set(ROLES):
         raise InputError(f"no such role: {', '.join(sorted(unknown))}", hint=f"roles are {', '.join(ROLES)}")
-    repository.prepare()
-    with locked(repository.folder):
+    with repository.working():
         current = repository.current().root
         if current is None:
             raise InputError("there is no repository", where=str(repository.folder), hint="initialise it first")
@@ -59,8 +56,7 @@ def stage_next_root(repository: Repository, changed: Mapping[str, RoleKeys], *, 
 
 def discard_staged(repository: Repository) -> tuple[str, ...]:
     """Forget what waits for signatures; return the roles that did."""
-    repository.prepare()
-    with locked(repository.folder):
+    with repository.working():
         found = tuple(role for role in ROLES if repository.staged(role))
         for role in ROLES:
             repository.disk.remove(repository.staging / f"{role}.json")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import Metadata, TargetFile
 
@@ -12,6 +13,8 @@ from hyperward.databases import pack
 from hyperward.databases.manifest import Manifest, parse_manifest
 from hyperward.databases.repository.folder import MANIFEST, Repository, content_target
 from hyperward.errors import InputError
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +32,21 @@ def published_versions(repository: Repository, targets_version: int) -> Iterator
         repository: the folder.
         targets_version: that of the current targets metadata.
 
-    Raises:
-        InputError: one of them is damaged.
+    One that is damaged, or that somebody else signed with stolen keys, is passed over: publishing must go on.
     """
     seen: set[int] = set()
     for number in reversed(repository.numbers("targets")):
         if number > targets_version:
             continue  # written, but never shown: the publishing was cut off
-        metadata: Metadata[Any] = repository.numbered("targets", number)
-        target = metadata.signed.targets.get(MANIFEST)
-        if target is None:
+        try:
+            metadata: Metadata[Any] = repository.numbered("targets", number)
+            target = metadata.signed.targets.get(MANIFEST)
+            if target is None:
+                continue
+            manifest = parse_manifest(read_target(repository, target), where=f"version of targets {number}")
+        except InputError as error:
+            _log.warning("earlier_version_unreadable", reason=str(error))
             continue
-        manifest = parse_manifest(read_target(repository, target), where=f"version of targets {number}")
         if manifest.version not in seen:
             seen.add(manifest.version)
             yield Published(manifest, metadata.signed.targets)

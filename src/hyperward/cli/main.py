@@ -3,9 +3,11 @@
 Exit codes: 0 done; 1 the machine lacks something or a command failed; 2 the input is wrong, nothing was changed.
 """
 
+import logging
 import sys
 from typing import Annotated
 
+import structlog
 import typer
 
 from hyperward.cli.blocked import app as blocked_app
@@ -43,6 +45,11 @@ def options(
 ) -> None:
     """Agentless network threat protection for virtual machines."""
     state.debug = debug
+    # Standard output is the answer's; the daemon, whose log it is, says otherwise.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
 
 
 class _State:

@@ -1,9 +1,9 @@
 """QUIC version 1 and 2: the ClientHello in a client's Initials. Datagrams in, requests out.
 
-Initials are protected with keys that follow from the connection id that the client chose (RFC 9001, 5.2; RFC 9369, 3.3),
-so anybody on the path can read them, and anybody off it cannot forge them. One pair of addresses and ports may carry
-several connections, one after the other or at once, and a client opens anew after a Retry; so each is kept apart by the
-id that its keys are from.
+Initials are protected with keys that follow from the connection id that the client chose (RFC 9001, 5.2; RFC 9369,
+3.3), so that anybody on the path can read them. One pair of addresses and ports may carry several connections, one
+after the other or at once, and a client opens anew after a Retry; so each is kept apart by the id that its keys are
+from.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from aioquic.quic.crypto import (
     INITIAL_SALT_VERSION_1,
     INITIAL_SALT_VERSION_2,
     CryptoContext,
-    CryptoError,
 )
 from aioquic.tls import cipher_suite_hash, hkdf_expand_label, hkdf_extract
 
@@ -23,14 +22,14 @@ from hyperward.webscan.protocols.model import Request, WebProtocol
 from hyperward.webscan.protocols.quic_packet import VERSION_2, InitialPacket, crypto_frames, initials
 
 _MAX_CONNECTIONS = 4  # of one pair of addresses and ports, with the latest Initials
-_MAX_PACKETS = 16  # Initials within which a hello has to be complete
+_MAX_DATAGRAMS = 16  # within which a hello has to be complete
 _SHORTEST = 20  # bytes from the packet number to the end of the sample (RFC 9001, 5.4.2)
 _HASH = cipher_suite_hash(INITIAL_CIPHER_SUITE)
 
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """A part of a ClientHello; hold this datagram until the rest of it has come."""
+    """A part of a ClientHello: hold this datagram, and let it go or drop it with the one that yields the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,9 @@ class NotQuic:
 
     Args:
         why: one line for the debug log.
-        hostile: drop this datagram. No client that follows the protocol sends it, and a server might read a name from it
-            that is not seen here; a browser goes on over TCP. It leaves what was read before as it was, so that it
-            cannot hide what follows. False: the datagram may pass; it has no Initial, or only one without a part of a
+        hostile: drop this datagram. No client that follows the protocol sends it, and a server might read a name from
+            it that is not seen here; a browser goes on over TCP. Nothing else follows from it, so that it cannot hide
+            what comes after. False: the datagram may pass; it has no Initial, or only one without a part of a
             ClientHello, or one of a connection whose start was not seen.
     """
 
@@ -62,31 +61,36 @@ class QuicStart:
 
     def feed(self, datagram: bytes) -> Request | More | NotQuic:
         """Take a datagram of the client and return what it shows. Never raises."""
-        result: Request | More | NotQuic | None = None
-        dcid: bytes | None = None
+        connection: _Connection | None = None
+        payloads: list[bytes] = []
+        why = "no Initial of version 1 or 2"
         for packet in initials(datagram):
-            if dcid is None:
-                dcid = packet.dcid
-            elif packet.dcid != dcid:
+            found = self._open(packet)
+            if isinstance(found, NotQuic):
+                if found.hostile:
+                    return found
+                why = found.why
+                continue
+            if connection is not None and found[0] is not connection:
                 return NotQuic("Initials of two connections in one datagram", hostile=True)
-            shown = self._packet(packet)
-            if isinstance(shown, NotQuic) and shown.hostile:
-                return shown
-            if result is None or not isinstance(shown, NotQuic):
-                result = shown
-        return result or NotQuic("no Initial of version 1 or 2")
+            connection = found[0]
+            payloads.append(found[1])
+        if connection is None:
+            return NotQuic(why)
+        return connection.take(payloads)
 
-    def _packet(self, packet: InitialPacket) -> Request | More | NotQuic:
+    def _open(self, packet: InitialPacket) -> "tuple[_Connection, bytes] | NotQuic":
+        """Return the connection of a packet and the payload."""
         if packet.number_at + _SHORTEST > len(packet.data):
             return NotQuic("an Initial too short to be one")
         for connection in self._candidates(packet):
             payload = connection.open(packet)
             if payload is not None:
-                if connection in self._connections:
-                    self._connections.remove(connection)
-                self._connections.append(connection)
+                self._connections = [*(one for one in self._connections if one is not connection), connection]
                 del self._connections[:-_MAX_CONNECTIONS]
-                return connection.take(payload)
+                return connection, payload
+            if connection in self._connections and connection.dcid == packet.dcid:
+                return NotQuic("an Initial that the keys of its connection do not open", hostile=True)
         return NotQuic("an Initial whose connection did not start here")
 
     def _candidates(self, packet: InitialPacket) -> "list[_Connection]":
@@ -109,7 +113,7 @@ class _Connection:
         self._next_number = 0
         self._pieces = CryptoPieces(MAX_HELLO)
         self._read = 0  # bytes of the CRYPTO stream that are read hellos
-        self._waited = 0  # Initials since then
+        self._waited = 0  # datagrams since then
         self._request: Request | None = None
 
     def open(self, packet: InitialPacket) -> bytes | None:
@@ -119,44 +123,48 @@ class _Connection:
             keys = self._keys[packet.version] = _client_keys(self.dcid, packet.version)
         try:
             _, payload, number, _ = keys.decrypt_packet(packet.data, packet.number_at, self._next_number)
-        except CryptoError:
+        except ValueError:  # aioquic's CryptoError
             return None
         self._next_number = max(self._next_number, number + 1)
         return payload
 
-    def take(self, payload: bytes) -> Request | More | NotQuic:
-        """Add the CRYPTO frames of a payload and return what is known then."""
+    def take(self, payloads: list[bytes]) -> Request | More | NotQuic:
+        """Add the CRYPTO frames of the Initials of one datagram and return what is known then."""
         try:
-            frames = crypto_frames(payload)
+            frames = [frame for payload in payloads for frame in crypto_frames(payload)]
             for offset, data in frames:
                 self._pieces.add(offset, data)
-            self._read_hellos()
+            self._read_hello()
         except ValueError as error:
             return NotQuic(str(error), hostile=True)
         if frames and (self._pieces.waiting or self._read < len(self._pieces.start)):
             self._waited += 1
-            if self._waited > _MAX_PACKETS:
-                return NotQuic(f"no ClientHello within {_MAX_PACKETS} Initials", hostile=True)
+            if self._waited > _MAX_DATAGRAMS:
+                return NotQuic(f"no ClientHello within {_MAX_DATAGRAMS} datagrams", hostile=True)
             return More()
         return self._request or NotQuic("an Initial without a part of a ClientHello")
 
-    def _read_hellos(self) -> None:
-        """Read the ClientHellos that are complete.
+    def _read_hello(self) -> None:
+        """Read the next ClientHello when it is complete.
 
         Raises:
-            ValueError: the client says something else, or too much.
+            ValueError: the client says something else, too much, or more before the server can have answered; of two
+                hellos at once a server might follow the one and we the other.
         """
-        start = self._pieces.start
-        while len(start) >= self._read + HANDSHAKE_HEADER:
-            if start[self._read] != CLIENT_HELLO:
-                raise ValueError("a handshake message that is no ClientHello")
-            end = self._read + HANDSHAKE_HEADER + int.from_bytes(start[self._read + 1 : self._read + 4], "big")
-            if end > MAX_HELLO:
-                raise ValueError(f"ClientHellos of {end} bytes, more than {MAX_HELLO}")
-            if len(start) < end:
-                return
-            self._request = parse_client_hello(bytes(start[self._read : end])).requests(WebProtocol.QUIC)[0]
-            self._read, self._waited = end, 0
+        start, at = self._pieces.start, self._read
+        if len(start) < at + HANDSHAKE_HEADER:
+            return
+        if start[at] != CLIENT_HELLO:
+            raise ValueError("a handshake message that is no ClientHello")
+        end = at + HANDSHAKE_HEADER + int.from_bytes(start[at + 1 : at + HANDSHAKE_HEADER], "big")
+        if end > MAX_HELLO:
+            raise ValueError(f"ClientHellos of {end} bytes, more than {MAX_HELLO}")
+        if len(start) < end:
+            return
+        if len(start) > end or self._pieces.waiting:
+            raise ValueError("CRYPTO data after a ClientHello that the server has not answered")
+        self._request = parse_client_hello(bytes(start[at:end])).requests(WebProtocol.QUIC)[0]
+        self._read, self._waited = end, 0
 
 
 def _client_keys(dcid: bytes, version: int) -> CryptoContext:

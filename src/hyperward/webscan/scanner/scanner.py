@@ -161,8 +161,7 @@ class Scanner:
     def _fragment(self, fragment: Fragment) -> None:
         packet, gone = self._fragments.add(fragment, self._edges.clock())
         for let_go in gone:
-            if not let_go.port & ~_PORT_BITS:
-                self._let_go(let_go.frames, closed=self._is_closed(let_go.port))
+            self._let_go(let_go.frames, closed=self._is_closed(let_go.port))
         if packet is not None:
             self._packet(packet)
 
@@ -177,15 +176,14 @@ class Scanner:
             if flow is None:
                 return
             first = True
-        size = 0 if first else flow.size
         commands = flow.packet(packet, self)
         self._do(commands, first=first)
         if first and not any(isinstance(command, Mark) for command in commands):
             self._kernel.mark(flow.mark(), first=True)
-        self._touch(packet.port, flow, size)
+        self._touch(packet.port, flow)
 
-    def _touch(self, port: int, flow: Flow, size: int) -> None:
-        for owner, gone in self.flows.touch(port, flow, size, self._edges.clock()):
+    def _touch(self, port: int, flow: Flow) -> None:
+        for owner, gone in self.flows.touch(port, flow, self._edges.clock()):
             self.counters["flows_evicted"] += 1
             self._holding.pop(gone.key, None)
             self._let_go(gone.let_go(), closed=self._is_closed(owner))
@@ -244,9 +242,8 @@ class Scanner:
             flow = self.flows.get(packet.port, packet.key)
             quic = flow if isinstance(flow, QuicFlow) else QuicFlow(packet.key)
             quic.seen = self._edges.clock()
-            size = 0 if quic is not flow else quic.size
             self._do(quic.packet(packet, self), first=True)
-            self._touch(packet.port, quic, size)
+            self._touch(packet.port, quic)
             if quic.waiting:
                 self._holding.setdefault(packet.key, quic)
         elif rules is not None and rules.scan.dns:
@@ -256,10 +253,9 @@ class Scanner:
 
     def _settle_quic(self, flow: QuicFlow, now: float) -> None:
         port = int.from_bytes(flow.key[32:36], "little")
-        size = flow.size
         frames = flow.let_go()
         if self.flows.get(port, flow.key) is flow:
-            self.flows.touch(port, flow, size, now)
+            self.flows.touch(port, flow, now)
         self._let_go(frames, closed=False)
 
     def _do(self, commands: list[Command], *, first: bool) -> None:

@@ -74,6 +74,7 @@ class TcpFlow:
         "_stream",
         "_streams",
         "_until",
+        "counted",
         "finished",
         "key",
         "next",
@@ -85,6 +86,7 @@ class TcpFlow:
     def __init__(self, key: bytes, start: int, streams: Streams, *, missed: bool = False, body: int = 0) -> None:
         self.key = key
         self.seen = 0.0
+        self.counted = 0
         self._streams = streams
         self._begin(start, missed=missed)
         self._fed = -body

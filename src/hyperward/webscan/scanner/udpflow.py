@@ -31,7 +31,7 @@ class QuicFlow:
         key: `struct flow_key`, packed.
     """
 
-    __slots__ = ("_held", "_quic", "key", "seen", "since", "size", "stateful", "waiting")
+    __slots__ = ("_held", "_quic", "counted", "key", "seen", "since", "size", "stateful", "waiting")
 
     blocked = False
     finished = False
@@ -39,6 +39,7 @@ class QuicFlow:
     def __init__(self, key: bytes) -> None:
         self.key = key
         self.seen = 0.0
+        self.counted = 0
         self.since = 0.0
         self.size = 0
         self.stateful = True

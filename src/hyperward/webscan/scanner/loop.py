@@ -5,28 +5,13 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from hyperward.steering.slots import Slot
 from hyperward.webscan.scanner.scanner import Scanner
 
 BATCH: Final = 64
 POLL_MS: Final = 20
 """The kernel takes a scanner for dead that gave no sign of life for some hundred milliseconds; 50 is promised."""
 FOLLOW_SECONDS: Final = 0.25
-
-
-class Slot(Protocol):
-    """What a scanner and the kernel tell each other about its queue."""
-
-    def alive(self, now_ns: int) -> None:
-        """Say that packets are being handled; CLOCK_MONOTONIC."""
-
-    def handed(self) -> int:
-        """Return how many frames the kernel has put into the queue."""
-
-    def took(self, count: int) -> None:
-        """Say that so many more frames were taken out of the queue."""
-
-    def emptied(self, handed: int) -> None:
-        """Say that the queue was found empty after `handed` frames."""
 
 
 class Device(Protocol):
@@ -69,23 +54,23 @@ class Loop:
         waiter.register(self._device.fd, select.POLLIN)
         following = 0.0
         while not self._stopping:
-            now = time.monotonic_ns()
-            self._slot.alive(now)
-            if now / 1e9 >= following:
-                following = now / 1e9 + FOLLOW_SECONDS
+            self._slot.beat()
+            now = time.monotonic()
+            if now >= following:
+                following = now + FOLLOW_SECONDS
                 self._follow()
             self._scanner.tick()
             waiter.poll(POLL_MS)
             self._batch()
+        self._slot.dead()
 
     def _batch(self) -> None:
         read, handle = self._device.read, self._scanner.frame
-        handed = self._slot.handed()
-        for count in range(BATCH):
+        handed = self._slot.handed
+        for _ in range(BATCH):
             frame = read()
             if frame is None:
-                self._slot.emptied(handed)
+                self._slot.caught_up(handed)
                 return
             handle(frame)
-            if count == BATCH - 1:
-                self._slot.took(BATCH)
+        self._slot.take(BATCH)

@@ -3,17 +3,15 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import structlog
 
 from hyperward.ips.engine.files import make_folder
-from hyperward.steering.libbpf import check, lib
-from hyperward.steering.scanners import ScannerSlot
+from hyperward.steering.maps import BpfMap, K, Table, V
+from hyperward.steering.scanners import open_maps
 from hyperward.webscan.address import from_request
 from hyperward.webscan.masks import MaskSet, parse_mask
 from hyperward.webscan.protocols.detect import client_stream
@@ -24,8 +22,6 @@ from hyperward.webscan.scanner.privileges import drop_privileges
 from hyperward.webscan.scanner.recordfile import RecordFile
 from hyperward.webscan.scanner.scanner import Edges, Scanner
 from hyperward.webscan.scanner.tap import Tap
-
-DEVICE: Final = "hww{}"
 
 log = structlog.get_logger(__name__)
 
@@ -59,15 +55,15 @@ def run(options: Options) -> None:
     for folder in (run_folder, state_folder):
         make_folder(folder)
     with ExitStack() as stack:
-        tap = Tap(DEVICE.format(options.index))
+        tap = Tap(options.index)
         stack.callback(tap.close)
-        maps = {name: stack.enter_context(_pinned(options.pins, name)) for name in ("flows", "web_flows", "scanners")}
-        slot = ScannerSlot(maps["scanners"], options.index)
-        stack.callback(slot.close)
+        maps = open_maps(options.pins)
+        stack.callback(maps.close)
+        slot = maps.slots.slot(options.index)
         records = RecordFile(state_folder / f"records-{options.index}.json")
         stack.callback(records.close)
         drop_privileges()
-        kernel = BpfKernel(maps["flows"], maps["web_flows"])
+        kernel = BpfKernel(_descriptor(maps.flows), _descriptor(maps.web_flows))
         scanner = Scanner(Edges(kernel, tap.write, records, client_stream, started_ns=started))
         follower = Follower(
             run_folder / "settings.json",
@@ -88,10 +84,7 @@ def run(options: Options) -> None:
         log.info("scanner_stopped", index=options.index, **scanner.counters)
 
 
-@contextmanager
-def _pinned(pins: Path, name: str) -> Iterator[int]:
-    fd = check(lib().bpf_obj_get(str(pins / "maps" / name).encode()), f"opening pinned {name}")
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+def _descriptor(table: Table[K, V]) -> int:
+    if not isinstance(table, BpfMap):
+        raise TypeError(f"not a map of the kernel: {table!r}")
+    return table.fd

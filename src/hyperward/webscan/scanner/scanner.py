@@ -15,7 +15,7 @@ import structlog
 from hyperward.events.ids import random_id
 from hyperward.webscan.protocols.model import ClientStream, Request
 from hyperward.webscan.scanner.answers import dns_response, tcp_answer
-from hyperward.webscan.scanner.around import looks_like_start
+from hyperward.webscan.scanner.around import Blocked, looks_like_start
 from hyperward.webscan.scanner.blockpage import PageValues
 from hyperward.webscan.scanner.commands import Command, Drop, FlowState, Forward, Found, Mark, ToVm
 from hyperward.webscan.scanner.copyflow import CopyFlow
@@ -127,13 +127,14 @@ class Scanner:
         known = self._kernel.known(packet.key)
         return None if known is None else known.ack
 
-    def answer(self, packet: Packet, request: Request, verdict: Verdict, event: str, message: bytes) -> bytes | None:
+    def answer(self, blocked: Blocked) -> bytes | None:
         """Return what the VM gets for a blocked request."""
+        packet, verdict = blocked.packet, blocked.verdict
         rules = self.rules.ports.get(packet.port)
         if rules is None:
             return None
         if packet.protocol != TCP:
-            return dns_response(message, rules.scan)
+            return dns_response(blocked.message, rules.scan)
         page = rules.page.render(
             PageValues(
                 address=str(verdict.address or ""),
@@ -141,12 +142,12 @@ class Scanner:
                 vm=rules.port.vm,
                 policy=rules.port.policy,
                 time=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-                event=event,
+                event=blocked.event,
                 contact=rules.scan.contact,
                 svm=self.rules.svm,
             )
         )
-        return tcp_answer(request, page, message, rules.scan)
+        return tcp_answer(blocked.request, page, blocked.message, rules.scan, is_first=blocked.is_first)
 
     def event_id(self) -> str:
         """Return an id for an event."""

@@ -1,4 +1,4 @@
-"""The first packet of a TCP connection that a scanner sees of it: whether there is a flow to follow, and from where. Pure.
+"""The first packet that a scanner sees of a TCP connection: whether there is a flow to follow, and from where. Pure.
 
 What the other end has acknowledged says which byte is next, at the start of a connection as well as after the scanner
 was started again, or has forgotten an idle flow.
@@ -19,7 +19,7 @@ from hyperward.webscan.scanner.tcpflow import Streams, TcpFlow
 FRAGMENTS: Final = Drop("fragments_of_unknown")
 
 
-def open_flow(
+def open_flow(  # noqa: PLR0911 - one line for each case
     packet: Packet, known: Known | None, entry: Callable[[], Entry], streams: Streams, started_ns: int
 ) -> TcpFlow | CopyFlow | list[Command]:
     """Return the flow that the packet opens, or what to do with it where it opens none.

@@ -17,7 +17,7 @@ from hyperward.webscan.protocols.model import ClientStream, Request
 from hyperward.webscan.scanner.answers import dns_response, tcp_answer
 from hyperward.webscan.scanner.around import Blocked, looks_like_start
 from hyperward.webscan.scanner.blockpage import PageValues
-from hyperward.webscan.scanner.commands import Command, Drop, Forward, Found, Mark
+from hyperward.webscan.scanner.commands import Command, Drop, Found, Mark
 from hyperward.webscan.scanner.copyflow import CopyFlow
 from hyperward.webscan.scanner.fragments import Reassembler
 from hyperward.webscan.scanner.frames import SYN, TCP, Fragment, Packet, parse_frame

@@ -36,7 +36,7 @@ class Line:
             head = head[:10] + checksum(head + source + target).to_bytes(2, "big")
             return head + source + target + transport
         body = extensions + transport
-        return struct.pack("!IHBB", 6 << 28, len(body), first or protocol, 64) + source + target + body
+        return struct.pack("!IHBB", 6 << 28, len(body), protocol if first is None else first, 64) + source + target + body
 
     def tcp(self, seq: int, data: bytes = b"", *, ack: int = 5000, flags: int = ACK | PSH, options: bytes = b"") -> bytes:
         return self.ether(self.ip(self.segment(seq, data, ack=ack, flags=flags, options=options)))

@@ -1,4 +1,4 @@
-"""Fuzz target: datagrams of a QUIC client. Run with `src` and `tests` on the path."""
+"""Fuzz target: datagrams of a QUIC client."""
 
 from hellos import QUIC_V2, QuicClient, client_hello, crypto_frame
 from hyperward.webscan.protocols.crypto_pieces import MAX_PIECES
@@ -10,6 +10,14 @@ _CLIENT = QuicClient()
 _MOST_CONNECTIONS = 4
 _SEALED = b"\x00"
 
+TOKENS = (
+    b"\x06\x00",
+    b"\x06\x40",
+    b"\x02\x00\x00\x00",
+    b"\xbf\xff\xff\xff",
+    crypto_frame(0, _HELLO),
+    crypto_frame(9, _HELLO[9:30]),
+)
 SEEDS = (
     _SEALED
     + crypto_frame(90, _HELLO[90:])

@@ -1,11 +1,11 @@
-import random
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperward.webscan.scanner.commands import Command, FlowState, Found, Mark
 from hyperward.webscan.scanner.copyflow import MAX_MISSED, CopyFlow
-from web_frames import Line
+from web_frames import Line, chance_of
 from web_world import Around, LineStream, packet_of
 
 LINE = Line(copy=True)
@@ -19,9 +19,9 @@ def feed(flow: CopyFlow, around: Around, seq: int, data: bytes) -> list[Command]
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 1 << 30))
 def test_copies_in_any_order_show_the_requests(sizes: list[int], seed: int) -> None:
     data = b"".join(b"GET %d%s\n" % (size, b"x" * size) for size in sizes)
-    chance = random.Random(seed)
+    chance = chance_of(seed)
     cuts = sorted({0, len(data), *(chance.randint(0, len(data)) for _ in range(10))})
-    pieces = [(begin, data[begin:end]) for begin, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [(begin, data[begin:end]) for begin, end in pairwise(cuts)]
     first, rest = pieces[0], pieces[1:] * chance.randint(1, 2)
     chance.shuffle(rest)
     flow, around = CopyFlow(b"key", 0xFFFFFFFA, LineStream), Around()

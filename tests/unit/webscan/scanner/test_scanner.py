@@ -1,5 +1,4 @@
 import base64
-import random
 from collections.abc import Callable
 
 import dns.message
@@ -19,7 +18,7 @@ from hyperward.webscan.scanner.rules import make_rules
 from hyperward.webscan.scanner.scanner import Edges, Scanner
 from hyperward.webscan.scanner.table import Limits
 from hyperward.webscan.settings import PortScan, ScannerSettings, WebAction, WebScan
-from web_frames import ACK, SYN, Line, Server
+from web_frames import ACK, SYN, Line, Server, chance_of
 from web_world import Records, packet_of
 
 LINE = Line()
@@ -277,7 +276,7 @@ def head(host: bytes, size: int) -> bytes:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(0, 60_000), st.booleans())
 def test_real_heads_over_a_hostile_wire(seed: int, size: int, evil: bool) -> None:  # noqa: FBT001 - hypothesis
-    chance = random.Random(seed)
+    chance = chance_of(seed)
     data = head(b"good.test", 10) + head(b"evil.test" if evil else b"good.test", size) + head(b"good.test", 2000)
     world, server = World(), Server(100)
     blocked = False
@@ -303,7 +302,7 @@ def test_real_heads_over_a_hostile_wire(seed: int, size: int, evil: bool) -> Non
     assert world.scanner.counters["exceptions"] == 0
 
 
-def test_tls_is_alerted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_is_alerted() -> None:
     import ssl
 
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -313,7 +312,7 @@ def test_tls_is_alerted(monkeypatch: pytest.MonkeyPatch) -> None:
     out = World().send(Line(remote_port=8443).tcp(100, outgoing.read()), ack=100)
     segment = dpkt.ethernet.Ethernet(to_vm(out)[0][:12] + to_vm(out)[0][16:]).data.data
     incoming.write(segment.data)
-    with pytest.raises(ssl.SSLError, match="(?i)access.denied"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)access.denied"):
         client.do_handshake()
     assert segment.flags & 1
 

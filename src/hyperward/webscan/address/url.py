@@ -23,7 +23,9 @@ _PLAIN: Final = re.compile(
 
 _IGNORED: Final = re.compile(rb"[\t\r\n]")
 _AROUND: Final = bytes(range(0x21))
-_SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*+):(?=//)|(https?|wss?|ftp):", re.IGNORECASE)
+_SCHEME: Final = re.compile(
+    rb"([A-Za-z][A-Za-z0-9+.-]*+):(?=//)|(https?|wss?|ftp):(?![0-9]{1,5}(?:[/\\?]|\Z))", re.IGNORECASE
+)
 _OTHER_SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+-]*+):(?![0-9]*+(?:[/\\?]|\Z))")
 _BARE_IPV6: Final = re.compile(rb"[0-9A-Fa-f]*+:[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*+(?=[/\\?]|\Z)")
 _AUTHORITY_END: Final = re.compile(rb"[/\\?]")
@@ -42,11 +44,12 @@ def canonical(url: str | bytes) -> Address:
     Raises:
         AddressError: it has no host, a port that is none, a scheme without a host, or is too long.
     """
-    if isinstance(url, str):
-        plain = _PLAIN.fullmatch(url)
-        if plain is not None and len(url) <= MAX_LENGTH:
+    if url.isascii() and len(url) <= MAX_LENGTH:
+        plain = _PLAIN.fullmatch(url if isinstance(url, str) else url.decode("ascii"))
+        if plain is not None:
             host, path, query = plain.groups()
             return Address(host, path or "/", query)
+    if isinstance(url, str):
         url = to_bytes(url)
     if len(url) > MAX_LENGTH:
         raise AddressError(f"the address has {len(url)} bytes, more than {MAX_LENGTH}", where=shown(url))

@@ -132,7 +132,9 @@ class Daemon:
             state=self._state,
             exclusions=self._exclusions,
         )
-        views = LedgerViews(self._state.ledger, self._applier.ports_by_vid, self._applier.versions_by_vid)
+        views = LedgerViews(
+            self._state.ledger, self._applier.ports_by_vid, self._applier.versions_by_vid, self._applier.applied_by_id
+        )
         self._collector = EveCollector(settings, self._store, views, svm=config.name)
         terminator = Terminator(program.maps.flows, stack.enter_context(PairInjector()))
         stack.callback(terminator.close)

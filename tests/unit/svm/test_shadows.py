@@ -64,7 +64,9 @@ class Node:
             state=self.state,
             exclusions=ExclusionSets(StubTables()),
         )
-        self.views = LedgerViews(self.state.ledger, self.applier.ports_by_vid, self.applier.versions_by_vid)
+        self.views = LedgerViews(
+            self.state.ledger, self.applier.ports_by_vid, self.applier.versions_by_vid, self.applier.applied_by_id
+        )
 
     def apply(self, *wanted: DesiredPort) -> dict[str, str]:
         outcome = asyncio.run(self.applier.apply(wanted, self.links, dict.fromkeys(self.links, 1)))

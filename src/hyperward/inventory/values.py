@@ -12,8 +12,10 @@ MAX_INTERFACE_BYTES = 15
 # Each port takes two of the VLAN ids 1 to 4093: enforce and observe.
 MAX_PORT_ID = 2046
 
-RESERVED_INTERFACES = frozenset({"hwg0", "hwg1", "hwn0", "hwn1", "hwm0", "hwm1", "lo"})
-"""The inspection pairs, and the loopback, which is nobody's port."""
+RESERVED_INTERFACES = frozenset(
+    {"hwg0", "hwg1", "hwn0", "hwn1", "hwm0", "hwm1", "lo", *(f"hww{index}" for index in range(16))}
+)
+"""The inspection pairs, the devices of web scanners, and the loopback, which is nobody's port."""
 
 # dev_valid_name() of the kernel refuses "/", ":" and white space; "%" makes it a template for a number.
 _NOT_IN_INTERFACE = re.compile(r"[/:%\s\x00-\x1f\x7f-\x9f]")

@@ -136,11 +136,11 @@ static __always_inline void count_hit(struct __sk_buff *skb, __u64 row)
 }
 
 /*
- * What do the exclusions of the port say? The answer for a flow is kept with it until a row changes, so the number of
+ * What do the exclusions of the port say? A row's hits are counted if `counts`. The answer for a flow is kept with it until a row changes, so the number of
  * rows costs nothing after the first packet. It is kept only where the packet showed all that rows ask for.
  */
 static __always_inline enum exclusion_action excluded(struct __sk_buff *skb, struct port *port, struct packet *p,
-						      struct flow *flow)
+						      struct flow *flow, int counts)
 {
 	__u64 version = (__u64)port->exclusion_version << 32, row;
 	int has_ports = p->key.protocol == 6 || p->key.protocol == 17 || p->key.protocol == 132;
@@ -163,7 +163,7 @@ static __always_inline enum exclusion_action excluded(struct __sk_buff *skb, str
 			flow->exclusion = version | action;
 		}
 	}
-	if (row)
+	if (row && counts)
 		count_hit(skb, row);
 	return action;
 }

@@ -9,12 +9,14 @@ from dataclasses import astuple, dataclass
 from enum import IntEnum, IntFlag
 from typing import ClassVar, Self
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 MAX_PORTS = 2048
 MAX_VIDS = 4096
 MAX_EXCLUSIONS = 1048576
 MAX_EXCLUSION_HITS = 262144
 MAX_CANDIDATES = 64
+MAX_WEB_FLOWS = 131072
+MAX_SCANNERS = 16
 PROTOCOL_ANY = 256
 VID_PROBE = 4094
 ETHERTYPE_PROBE = 0x88B5
@@ -24,8 +26,20 @@ MARK_TAG = 0x1000
 MARK_PROBE = 0x2000
 MARK_RETURNED = 0x3000
 MARK_COPY_TO_VM = 0x4000
+MARK_SCANNER = 0x5000
+MARK_SCANNER_COPY = 0x6000
+MARK_SCANNED = 0x7000
 TCI_COPY_TO_VM = 0x2000
 """Priority bit in the outer tag of a copy that was on its way to the VM."""
+
+
+PCP_SHIFT = 13
+PCP_ORIGINAL = 0
+"""Priority of a frame between kernel and web scanner: the VM's packet, to be decided upon, or decided to go on."""
+PCP_CRAFTED = 1
+"""From the scanner: a packet of its own to the VM."""
+PCP_COPY = 2
+"""To the scanner: the packet itself is on its way already; a copy never comes back."""
 
 
 class Direction(IntEnum):
@@ -77,6 +91,24 @@ class PortFlag(IntFlag):
     OWNS_QDISC = 4
 
 
+class Web(IntFlag):
+    """`enum web_part`: which requests of a port the web scanners look at."""
+
+    NONE = 0
+    TCP = 1
+    QUIC = 2
+    DNS = 4
+
+
+class WebState(IntEnum):
+    """`enum web_state`: what a web scanner has decided on a flow."""
+
+    UNTIL = 1
+    DONE = 2
+    BLOCKED = 3
+    DROPPED = 4
+
+
 COUNTERS = (
     "seen_packets",
     "seen_bytes",
@@ -93,6 +125,17 @@ COUNTERS = (
     "not_scanned",
     "observed_only",
     "shadow_copied",
+    "web_handed",
+    "web_copied",
+    "web_back",
+    "web_crafted",
+    "web_limited",
+    "web_refused",
+    "web_open_down",
+    "web_open_busy",
+    "web_closed_down",
+    "web_closed_busy",
+    "web_copy_lost",
 )
 """`enum counter`, in order."""
 
@@ -115,7 +158,7 @@ class _Record:
 class Settings(_Record):
     """`struct settings`."""
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=4I3Q")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=4I3Q4I")
     layout_version: int = LAYOUT_VERSION
     guest_ifindex: int = 0
     network_ifindex: int = 0
@@ -123,13 +166,17 @@ class Settings(_Record):
     down_ns: int = 300_000_000
     busy_ns: int = 200_000_000
     probe_ns: int = 50_000_000
+    scanners: int = 0
+    web_queue: int = 2048
+    web_rate: int = 2000
+    web_burst: int = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Port(_Record):
     """`struct port`; its key is the interface index."""
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IHBBIHHII")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IHBBIHHIII")
     id: int
     vid: int
     mode: int
@@ -139,6 +186,7 @@ class Port(_Record):
     shadow_vid: int = 0
     exclusion_set: int = 0
     exclusion_version: int = 0
+    web: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +228,7 @@ class FlowKey(_Record):
 class Flow(_Record):
     """`struct flow`; pairs are (from the VM, to the VM), bytes are frame lengths before segmentation."""
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ2Q2Q2I2B6s6sBxQQ")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ2Q2Q2I2B6s6sBBQQ")
     first_ns: int
     last_ns: int
     packets_from: int
@@ -194,8 +242,36 @@ class Flow(_Record):
     vm_mac: bytes
     peer_mac: bytes
     opened: int = 0
+    web: int = 0
     exclusion: int = 0
     exclusion_row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WebFlow(_Record):
+    """`struct web_flow`: what a web scanner has decided on a flow; the key is a `FlowKey`.
+
+    `begin` is the C side's `from`. Both it and `until` are TCP sequence numbers modulo 2^32, `until` at most 2^30
+    beyond `begin`. The kernel alone fills `settled` and `settled_from`. `expires_ns` 0 is never.
+    """
+
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IIBBxxIQ")
+    begin: int
+    until: int
+    state: int
+    settled: int = 0
+    settled_from: int = 0
+    expires_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner(_Record):
+    """`struct scanner`; its key is the scanner's index. `slots.py` has the same through a memory map."""
+
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ48xQ56x")
+    alive_ns: int = 0
+    taken: int = 0
+    handed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,45 @@ struct {
 	__type(value, struct exclusion_hits);
 } exclusion_hits SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_WEB_FLOWS);
+	__type(key, struct flow_key);
+	__type(value, struct web_flow);
+} web_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_SCANNERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct scanner);
+} scanners SEC(".maps");
+
+/* Scanner index to the ifindex of its TAP device; 0: none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_SCANNERS);
+	__type(key, __u32);
+	__type(value, __u32);
+} scanner_devices SEC(".maps");
+
+/* Port id to ifindex; 0: nobody. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} port_devices SEC(".maps");
+
+/* Port id to the CLOCK_MONOTONIC ns up to which its share of busy scanners is used. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PORTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} web_tokens SEC(".maps");
+
 static __always_inline void count(struct counters *c, enum direction d, enum counter which, __u64 n)
 {
 	if (c)

@@ -19,8 +19,10 @@ from hyperward.steering.layout import (
     FlowKey,
     Heartbeat,
     Port,
+    Scanner,
     Settings,
     VidOwner,
+    WebFlow,
 )
 from hyperward.steering.libbpf import BpfError, check, ffi, lib, sized
 
@@ -172,6 +174,8 @@ _EXCLUSION_KEY4: Codec[ExclusionKey4] = _record(ExclusionKey4)
 _EXCLUSION_KEY6: Codec[ExclusionKey6] = _record(ExclusionKey6)
 _EXCLUSION_NODE: Codec[ExclusionNode] = _record(ExclusionNode)
 _EXCLUSION: Codec[Exclusion] = _record(Exclusion)
+_WEB_FLOW: Codec[WebFlow] = _record(WebFlow)
+_SCANNER: Codec[Scanner] = _record(Scanner)
 _DIRECTION: Codec[Direction] = Codec(4, U32.pack, lambda raw: Direction(U32.unpack(raw)))
 
 
@@ -194,20 +198,45 @@ class Maps:
     exclusions6: BulkTable[ExclusionKey6, Exclusion]
     exclusion_nodes: BulkTable[ExclusionNode, Exclusion]
     exclusion_hits: BulkTable[int, ExclusionHits]
+    web_flows: Table[FlowKey, WebFlow]
+    scanners: Table[int, Scanner]
+    scanner_devices: Table[int, int]
+    port_devices: Table[int, int]
+    web_tokens: Table[int, int]
+
+
+def settings(fd: int) -> BpfMap[int, Settings]:
+    """Return the typed map `settings` over its file descriptor."""
+    return BpfMap("settings", fd, U32, _SETTINGS)
+
+
+def flows(fd: int) -> BpfMap[FlowKey, Flow]:
+    """Return the typed map `flows` over its file descriptor."""
+    return BpfMap("flows", fd, _FLOW_KEY, _FLOW)
+
+
+def web_flows(fd: int) -> BpfMap[FlowKey, WebFlow]:
+    """Return the typed map `web_flows` over its file descriptor."""
+    return BpfMap("web_flows", fd, _FLOW_KEY, _WEB_FLOW)
 
 
 def bind(fds: dict[str, int]) -> Maps:
     """Return typed maps over the file descriptors, named as in `steering.bpf.c`."""
     return Maps(
-        settings=BpfMap("settings", fds["settings"], U32, _SETTINGS),
+        settings=settings(fds["settings"]),
         ports=BpfMap("ports", fds["ports"], U32, _PORT),
         vids=BpfMap("vids", fds["vids"], U32, _VID_OWNER),
         port_counters=BpfMap("port_counters", fds["port_counters"], U32, _COUNTERS, per_cpu=True),
         heartbeats=BpfMap("heartbeats", fds["heartbeats"], _DIRECTION, _HEARTBEAT),
-        flows=BpfMap("flows", fds["flows"], _FLOW_KEY, _FLOW),
+        flows=flows(fds["flows"]),
         blocked=BpfMap("blocked", fds["blocked"], _BLOCKED_KEY, U64),
         exclusions4=BpfMap("exclusions4", fds["exclusions4"], _EXCLUSION_KEY4, _EXCLUSION),
         exclusions6=BpfMap("exclusions6", fds["exclusions6"], _EXCLUSION_KEY6, _EXCLUSION),
         exclusion_nodes=BpfMap("exclusion_nodes", fds["exclusion_nodes"], _EXCLUSION_NODE, _EXCLUSION),
         exclusion_hits=BpfMap("exclusion_hits", fds["exclusion_hits"], U64, _EXCLUSION_HITS, per_cpu=True),
+        web_flows=web_flows(fds["web_flows"]),
+        scanners=BpfMap("scanners", fds["scanners"], U32, _SCANNER),
+        scanner_devices=BpfMap("scanner_devices", fds["scanner_devices"], U32, U32),
+        port_devices=BpfMap("port_devices", fds["port_devices"], U32, U32),
+        web_tokens=BpfMap("web_tokens", fds["web_tokens"], U32, U64),
     )

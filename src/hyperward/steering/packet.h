@@ -18,12 +18,20 @@
 #define MAX_GUEST_TAGS 2
 #define MAX_EXTENSIONS 6
 
+#define TCP 6
+#define UDP 17
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+
 /* What of a packet could be read. A guest can hide the rest by fragments, odd headers or short packets. */
 enum known { KNOWN_ADDRESS = 1, KNOWN_PROTOCOL = 2, KNOWN_PORTS = 4 };
 
 struct packet {
 	struct flow_key key;
 	__u32 ack;
+	__u32 seq;
+	__u32 data; /* offset of the payload of TCP or UDP */
+	__u32 end;  /* offset behind the IP packet: what follows is padding */
 	__u8 tcp_flags;
 	__u8 is_ip; /* 4 or 6; 0: not IP */
 	__u8 tags;  /* the guest's own */
@@ -36,6 +44,21 @@ static __always_inline int is_tag(__be16 type)
 	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
 }
 
+/* The outer tag, which the kernel keeps in the frame or beside it. Returns less than 0 where there is none. */
+static __always_inline int read_tag(struct __sk_buff *skb, __u32 *tci)
+{
+	struct { __be16 type, tci; } tag;
+
+	if (skb->vlan_present) {
+		*tci = skb->vlan_tci;
+		return 0;
+	}
+	if (bpf_skb_load_bytes(skb, 12, &tag, sizeof(tag)) < 0 || !is_tag(tag.type))
+		return -1;
+	*tci = bpf_ntohs(tag.tci);
+	return 0;
+}
+
 static __always_inline void map_v4(__u8 *to, __be32 address)
 {
 	__builtin_memset(to, 0, 10);
@@ -44,22 +67,31 @@ static __always_inline void map_v4(__u8 *to, __be32 address)
 	__builtin_memcpy(to + 12, &address, 4);
 }
 
-/* Ports, flags and acknowledgement of the transport header at `off`; a short packet leaves them 0. */
+/* Where the packet ends that its IP header says to be `length` bytes; segments not cut yet are longer than that says. */
+static __always_inline __u32 end_of(struct __sk_buff *skb, __u32 off, __u32 length)
+{
+	return skb->gso_size || off + length > skb->len ? skb->len : off + length;
+}
+
+/* Ports, flags and numbers of the transport header at `off`; a short packet leaves them 0. */
 static __always_inline void parse_transport(struct __sk_buff *skb, __u32 off, enum direction d, struct packet *p)
 {
 	struct { __be16 source, dest; __be32 seq, ack; __u8 off, flags; } tcp = {};
 
 	switch (p->key.protocol) {
-	case 6: /* TCP */
+	case TCP:
 		if (bpf_skb_load_bytes(skb, off, &tcp, 14) < 0)
 			return;
 		p->tcp_flags = tcp.flags;
 		p->ack = bpf_ntohl(tcp.ack);
+		p->seq = bpf_ntohl(tcp.seq);
+		p->data = off + (tcp.off >> 4) * 4;
 		break;
-	case 17: /* UDP */
+	case UDP:
 	case 132: /* SCTP */
 		if (bpf_skb_load_bytes(skb, off, &tcp, 4) < 0)
 			return;
+		p->data = off + 8;
 		break;
 	default:
 		return;
@@ -80,6 +112,7 @@ static __always_inline void parse_v4(struct __sk_buff *skb, __u32 off, enum dire
 	p->key.protocol = ip.protocol;
 	p->known = KNOWN_ADDRESS | KNOWN_PROTOCOL;
 	p->fragment = (ip.frag & bpf_htons(0x3fff)) != 0;
+	p->end = end_of(skb, off, bpf_ntohs(ip.len));
 	if (ip.frag & bpf_htons(0x1fff))
 		return;
 	parse_transport(skb, off + (ip.vihl & 0xf) * 4, d, p);
@@ -102,6 +135,7 @@ static __always_inline void parse_v6(struct __sk_buff *skb, __u32 off, enum dire
 	__builtin_memcpy(p->key.local, d == FROM_VM ? ip.source : ip.dest, 16);
 	__builtin_memcpy(p->key.remote, d == FROM_VM ? ip.dest : ip.source, 16);
 	p->known = KNOWN_ADDRESS;
+	p->end = end_of(skb, off, sizeof(ip) + bpf_ntohs(ip.len));
 	next = ip.next;
 	off += sizeof(ip);
 #pragma unroll

@@ -5,12 +5,26 @@ port before the filter, and the reverse when a port leaves. An old VLAN id keeps
 else, so packets that are still with the engine come home.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from hyperward.steering import attach as tc
 from hyperward.steering.attach import Hook
-from hyperward.steering.layout import Counters, Direction, Heartbeat, Mode, Port, PortFlag, Settings, VidOwner
+from hyperward.steering.layout import (
+    LAYOUT_VERSION,
+    MAX_SCANNERS,
+    Counters,
+    Direction,
+    Heartbeat,
+    Mode,
+    Port,
+    PortFlag,
+    Settings,
+    VidOwner,
+    Web,
+)
+from hyperward.steering.limits import DEFAULT_LIMITS, WebLimits
 from hyperward.steering.pairs import Pairs
 from hyperward.steering.program import Program
 
@@ -21,7 +35,7 @@ class PortSettings:
 
     Args:
         port_id: 1 to 2047.
-        vid: VLAN id under which its packets go to the engine; decides the rule set.
+        vid: VLAN id under which its packets go to the engine; decides the rule set. 0 for none: no packet goes there.
         mode: pass, standard or monitoring.
         closed_down: drop instead of pass while the engine is down.
         closed_busy: drop instead of pass while the engine cannot keep up.
@@ -30,6 +44,7 @@ class PortSettings:
         exclusion_set: number of its set of exclusions; 0 for none.
         exclusion_version: what the set's content is; another number whenever it changed.
         shadow_vid: VLAN id of copies for a shadow policy; 0 for none.
+        web: which requests the web scanners look at.
     """
 
     port_id: int
@@ -42,6 +57,7 @@ class PortSettings:
     exclusion_set: int = 0
     exclusion_version: int = 0
     shadow_vid: int = 0
+    web: Web = Web.NONE
 
 
 class PortTable(Protocol):
@@ -71,6 +87,9 @@ class PortTable(Protocol):
     def gate(self, *, is_open: bool) -> None:
         """Open or close the way to the engine."""
 
+    def web(self, devices: Sequence[int], limits: WebLimits = DEFAULT_LIMITS) -> None:
+        """Say where the web scanners are: the interface indexes of their devices, by scanner index."""
+
 
 class KernelPorts:
     """The ports in the kernel of this network namespace."""
@@ -86,7 +105,11 @@ class KernelPorts:
         before = self._maps.settings.get(0) or Settings()
         is_open = before.guest_ifindex != 0
         self._pairs = pairs
-        self._settings = Settings(
+        self._settings = replace(
+            before,
+            guest_ifindex=0,
+            network_ifindex=0,
+            layout_version=LAYOUT_VERSION,
             max_frame=pairs.max_frame,
             down_ns=down_ms * 1_000_000,
             busy_ns=busy_ms * 1_000_000,
@@ -106,6 +129,28 @@ class KernelPorts:
         else:
             self._maps.settings.set(0, self._settings)
 
+    def web(self, devices: Sequence[int], limits: WebLimits = DEFAULT_LIMITS) -> None:
+        """Say where the web scanners are: the interface indexes of their devices, by scanner index.
+
+        Flows move to other scanners when the number changes. Without any, a port with web scan gets the failure action
+        `down`.
+        """
+        before = self._maps.settings.get(0) or Settings()
+        after = replace(
+            before,
+            scanners=len(devices),
+            web_queue=limits.queue,
+            web_rate=limits.rate,
+            web_burst=limits.burst,
+        )
+        self._settings = replace(after, guest_ifindex=0, network_ifindex=0)
+        # A scanner's device is known before a packet is meant for it, and forgotten after the last one was.
+        for index, ifindex in enumerate(devices):
+            self._maps.scanner_devices.set(index, ifindex)
+        self._maps.settings.set(0, after)
+        for index in range(len(devices), MAX_SCANNERS):
+            self._maps.scanner_devices.set(index, 0)
+
     def put(self, ifindex: int, settings: PortSettings) -> None:
         """Register the port, or change a registered one without losing a packet."""
         maps = self._maps
@@ -119,6 +164,7 @@ class KernelPorts:
             maps.vids.set(settings.observe_vid, VidOwner(ifindex, settings.port_id))
         if settings.shadow_vid:
             maps.vids.set(settings.shadow_vid, VidOwner(ifindex, settings.port_id, copies=1))
+        maps.port_devices.set(settings.port_id, ifindex)
         owned = tc.ensure_qdisc(ifindex) or bool(before and before.flags & PortFlag.OWNS_QDISC)
         flags = PortFlag.OWNS_QDISC if owned else PortFlag.NONE
         if settings.closed_down:
@@ -135,6 +181,7 @@ class KernelPorts:
             shadow_vid=settings.shadow_vid,
             exclusion_set=settings.exclusion_set,
             exclusion_version=settings.exclusion_version,
+            web=settings.web,
         )
         if port != before:
             maps.ports.set(ifindex, port)
@@ -154,6 +201,8 @@ class KernelPorts:
         tc.detach(ifindex, Hook.EGRESS)
         if before is not None and before.flags & PortFlag.OWNS_QDISC and not tc.others(ifindex):
             tc.remove_qdisc(ifindex)
+        if before is not None and self._maps.port_devices.get(before.id) == ifindex:
+            self._maps.port_devices.set(before.id, 0)
         self._maps.ports.delete(ifindex)
 
     def registered(self) -> dict[int, PortSettings]:
@@ -170,6 +219,7 @@ class KernelPorts:
                 exclusion_set=port.exclusion_set,
                 exclusion_version=port.exclusion_version,
                 shadow_vid=port.shadow_vid,
+                web=Web(port.web),
             )
             for ifindex, port in self._maps.ports.items()
         }

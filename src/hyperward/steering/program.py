@@ -23,7 +23,15 @@ from hyperward.steering.layout import LAYOUT_VERSION
 from hyperward.steering.libbpf import BpfError, check, ffi, lib, sized, text
 from hyperward.steering.maps import Maps, bind
 
-PROGRAMS = ("from_vm", "to_vm", "to_engine", "from_engine_network", "from_engine_guest")
+PROGRAMS = (
+    "from_vm",
+    "to_vm",
+    "to_engine",
+    "from_engine_network",
+    "from_engine_guest",
+    "to_scanner",
+    "from_scanner",
+)
 MAPS = (
     "settings",
     "ports",
@@ -36,6 +44,11 @@ MAPS = (
     "exclusions6",
     "exclusion_nodes",
     "exclusion_hits",
+    "web_flows",
+    "scanners",
+    "scanner_devices",
+    "port_devices",
+    "web_tokens",
 )
 _VERIFIER_LOG_BYTES = 1 << 16
 
@@ -144,6 +157,11 @@ def open_program(pins: Path, compiled: bytes) -> Program:
             shutil.rmtree(stale)
     log.info("steering_loaded", pins=str(pins), maps_kept=bool(map_fds))
     return Program(program_fds, bind(loaded_maps), adopted=False, map_fds=loaded_maps)
+
+
+def pinned_maps(pins: Path, names: tuple[str, ...]) -> dict[str, int]:
+    """Return descriptors of maps pinned below `pins`, by name; nothing when one of them is missing."""
+    return _pinned(pins / "maps", names)
 
 
 def unpin(pins: Path) -> None:

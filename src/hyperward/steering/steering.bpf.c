@@ -6,10 +6,12 @@
  *   to_engine           tc egress of hwg0 and hwn0: tags what the port programs hand over
  *   from_engine_network tc ingress of hwn0: what the VM sent, inspected, goes on into the port's ingress
  *   from_engine_guest   tc ingress of hwg0: what is meant for the VM, inspected, goes out of the port
+ *   to_scanner          tc egress of a web scanner's TAP device: tags what the port programs hand over
+ *   from_scanner        tc ingress of it: what the VM sent goes on into the port's ingress, what the scanner made to the VM
  *
  * The port programs never change a packet: they set skb->mark and redirect or clone.
- * The tag is pushed on the inspection pair, so a copy for monitoring cannot leave a trace on the original. Copies (for
- * monitoring, and for a shadow policy) travel under VLAN ids of their own and end when the engine has forwarded them.
+ * The tag is pushed on the inspection pair or TAP, so a copy for monitoring cannot leave a trace on the original. Copies
+ * (for monitoring, and for a shadow policy) travel under VLAN ids of their own and end when the engine has forwarded them.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -21,6 +23,8 @@
 #include "excluded.h"
 #include "maps.h"
 #include "packet.h"
+#include "web.h"
+#include "handover.h"
 
 /*
  * Suricata 7 and 8 keep the third tag of a packet in the packet's buffer for ever (PacketReinit clears two), so every
@@ -39,7 +43,7 @@ static __always_inline struct flow *account(struct __sk_buff *skb, enum directio
 	if (!flow) {
 		struct flow fresh = { .first_ns = now };
 
-		if (p->key.protocol != 6)
+		if (p->key.protocol != TCP)
 			fresh.opened = 1 << d;
 
 		bpf_skb_load_bytes(skb, 0, d == FROM_VM ? fresh.peer_mac : fresh.vm_mac, 6);
@@ -53,7 +57,7 @@ static __always_inline struct flow *account(struct __sk_buff *skb, enum directio
 	 * Only the first SYN of a side counts, and a side that answered has sent one: nobody can change afterwards who
 	 * began a connection. Where both began, by chance or to confuse us, nobody did.
 	 */
-	if ((p->tcp_flags & 0x12) == 0x02 && !(flow->flags[d] & 0x02)) {
+	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && !(flow->flags[d] & TCP_SYN)) {
 		flow->opened |= 1 << d;
 		flow->exclusion = 0;
 	}
@@ -61,7 +65,7 @@ static __always_inline struct flow *account(struct __sk_buff *skb, enum directio
 	__sync_fetch_and_add(&flow->packets[d], 1);
 	__sync_fetch_and_add(&flow->bytes[d], skb->len);
 	flow->flags[d] |= p->tcp_flags;
-	if (p->tcp_flags & 0x10)
+	if (p->tcp_flags & TCP_ACK)
 		flow->ack[d] = p->ack;
 	return flow;
 }
@@ -162,6 +166,20 @@ static __always_inline void shadow(struct __sk_buff *skb, struct settings *s, st
 		count(c, d, SHADOW_COPIED, 1);
 }
 
+/* The web scan on a port that has it. Returns a verdict, or TC_GO_ON. */
+static __always_inline int web(struct __sk_buff *skb, struct port *port, struct counters *c, enum direction d,
+			       struct packet *p, struct flow *flow, enum exclusion_action exclusion, __u64 now)
+{
+	int acts = port->mode == MODE_STANDARD && exclusion == EXCLUSION_DEFAULT;
+
+	if (d == FROM_VM)
+		return web_scan(skb, port, c, p, flow, acts, now);
+	if (!acts || !is_refused(p, flow, now))
+		return TC_GO_ON;
+	count(c, TO_VM, WEB_REFUSED, 1);
+	return TC_ACT_SHOT;
+}
+
 static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 {
 	__u32 ifindex = skb->ifindex, zero = 0, pair, mark;
@@ -172,19 +190,21 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 	struct flow *flow;
 	enum engine_state state;
 	enum exclusion_action exclusion = EXCLUSION_DEFAULT;
-	__u32 vid;
+	__u32 vid, kind = skb->mark & (MARK_MAGIC_MASK | MARK_KIND_MASK);
 	__u64 now;
-	int is_blocked;
+	int verdict, is_blocked, scanned = d == FROM_VM && kind == (MARK_MAGIC | MARK_SCANNED);
 
-	if ((skb->mark & (MARK_MAGIC_MASK | MARK_KIND_MASK)) == (MARK_MAGIC | MARK_RETURNED)) {
+	if (scanned || kind == (MARK_MAGIC | MARK_RETURNED))
 		skb->mark = 0;
+	if (kind == (MARK_MAGIC | MARK_RETURNED))
 		return TC_ACT_UNSPEC;
-	}
 	if (!s || !port || port->mode == MODE_PASS)
 		return TC_ACT_UNSPEC;
 	c = bpf_map_lookup_elem(&port_counters, &port->id);
-	count(c, d, SEEN_PACKETS, 1);
-	count(c, d, SEEN_BYTES, skb->len);
+	if (!scanned) {
+		count(c, d, SEEN_PACKETS, 1);
+		count(c, d, SEEN_BYTES, skb->len);
+	}
 	parse(skb, d, &p);
 	if (!p.is_ip) {
 		count(c, d, NOT_IP, 1);
@@ -193,26 +213,37 @@ static __always_inline int steer(struct __sk_buff *skb, enum direction d)
 	p.key.port_id = port->id;
 	now = bpf_ktime_get_ns();
 	is_blocked = port->mode == MODE_STANDARD && source_blocked(port, d, &p, now);
-	/* A blocked source must not fill the table of flows. */
-	flow = is_blocked ? bpf_map_lookup_elem(&flows, &p.key) : account(skb, d, &p, now);
+	/* A blocked source must not fill the table of flows; what a scanner let go on has been counted. */
+	flow = is_blocked || scanned ? bpf_map_lookup_elem(&flows, &p.key) : account(skb, d, &p, now);
 	if (port->exclusion_set)
-		exclusion = excluded(skb, port, &p, flow);
+		exclusion = excluded(skb, port, &p, flow, !scanned);
 	/* An excluded address is never acted upon, also not because of what it did to another VM of its network. */
 	if (is_blocked && exclusion == EXCLUSION_DEFAULT) {
 		count(c, d, BLOCKED_SOURCE, 1);
 		return TC_ACT_SHOT;
 	}
-	if (is_blocked)
-		account(skb, d, &p, now);
+	if (is_blocked && !scanned)
+		flow = account(skb, d, &p, now);
 	if (exclusion == EXCLUSION_DO_NOT_SCAN) {
 		count(c, d, NOT_SCANNED, 1);
 		return TC_ACT_UNSPEC;
+	}
+	if (port->web && !scanned) {
+		verdict = web(skb, port, c, d, &p, flow, exclusion, now);
+		if (verdict != TC_GO_ON)
+			return verdict;
 	}
 	pair = d == FROM_VM ? s->guest_ifindex : s->network_ifindex;
 	vid = port->vid;
 	if (exclusion == EXCLUSION_DO_NOT_BLOCK && port->mode == MODE_STANDARD && port->observe_vid) {
 		vid = port->observe_vid;
 		count(c, d, OBSERVED_ONLY, 1);
+	}
+	if (!vid) {
+		/* Only the web is scanned, and a shadow policy may look on. */
+		if (port->shadow_vid && (port->mode == MODE_MONITORING || engine(skb, s, pair, d, now) == ENGINE_UP))
+			shadow(skb, s, port, c, d, &p);
+		return TC_ACT_UNSPEC;
 	}
 	mark = MARK_MAGIC | MARK_TAG | (vid & MARK_VID_MASK);
 	if (port->mode == MODE_MONITORING) {
@@ -253,6 +284,47 @@ int to_vm(struct __sk_buff *skb)
 	return steer(skb, TO_VM);
 }
 
+/* Whatever did not come from our port programs has no business on a web scanner's device. */
+SEC("tc")
+int to_scanner(struct __sk_buff *skb)
+{
+	__u32 kind = skb->mark & (MARK_MAGIC_MASK | MARK_KIND_MASK), tci = skb->mark & MARK_VID_MASK;
+
+	if (kind == (MARK_MAGIC | MARK_SCANNER_COPY))
+		tci |= PCP_COPY << PCP_SHIFT;
+	else if (kind != (MARK_MAGIC | MARK_SCANNER))
+		return TC_ACT_SHOT;
+	skb->mark = 0;
+	return bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), tci) < 0 ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+SEC("tc")
+int from_scanner(struct __sk_buff *skb)
+{
+	__u32 tci, id, priority, *device;
+	struct port *port;
+
+	if (read_tag(skb, &tci) < 0)
+		return TC_ACT_SHOT;
+	id = tci & 0xfff;
+	priority = tci >> PCP_SHIFT & 7;
+	device = bpf_map_lookup_elem(&port_devices, &id);
+	if (!device || !*device || bpf_skb_vlan_pop(skb) < 0)
+		return TC_ACT_SHOT;
+	if (priority == PCP_ORIGINAL) {
+		count(bpf_map_lookup_elem(&port_counters, &id), FROM_VM, WEB_BACK, 1);
+		skb->mark = MARK_MAGIC | MARK_SCANNED;
+		return bpf_redirect(*device, BPF_F_INGRESS);
+	}
+	port = bpf_map_lookup_elem(&ports, device);
+	/* In monitoring mode nobody speaks to a VM, whatever a scanner believes. */
+	if (priority != PCP_CRAFTED || !port || port->mode != MODE_STANDARD)
+		return TC_ACT_SHOT;
+	count(bpf_map_lookup_elem(&port_counters, &id), TO_VM, WEB_CRAFTED, 1);
+	skb->mark = MARK_MAGIC | MARK_RETURNED;
+	return bpf_redirect(*device, 0);
+}
+
 /* Whatever did not come from our port programs has no business on an inspection pair. */
 SEC("tc")
 int to_engine(struct __sk_buff *skb)
@@ -284,16 +356,11 @@ static __always_inline int from_engine(struct __sk_buff *skb, enum direction d)
 	__u32 direction = d, vid, port_id;
 	struct heartbeat *hb = bpf_map_lookup_elem(&heartbeats, &direction);
 	struct vid_owner *owner;
-	struct { __be16 type, tci; } tag;
 	__u64 now = bpf_ktime_get_ns();
 
-	if (skb->vlan_present) {
-		vid = skb->vlan_tci & 0xfff;
-	} else {
-		if (bpf_skb_load_bytes(skb, 12, &tag, sizeof(tag)) < 0 || !is_tag(tag.type))
-			return TC_ACT_SHOT;
-		vid = bpf_ntohs(tag.tci) & 0xfff;
-	}
+	if (read_tag(skb, &vid) < 0)
+		return TC_ACT_SHOT;
+	vid &= 0xfff;
 	if (hb) {
 		hb->alive_ns = now;
 		if (vid == VID_PROBE)

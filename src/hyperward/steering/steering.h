@@ -7,7 +7,7 @@
 #ifndef HYPERWARD_STEERING_H
 #define HYPERWARD_STEERING_H
 
-#define LAYOUT_VERSION 3
+#define LAYOUT_VERSION 4
 
 #define MAX_PORTS 2048   /* port ids 1..2047 */
 #define MAX_VIDS 4096    /* 12 bits of 802.1Q */
@@ -16,6 +16,8 @@
 #define MAX_EXCLUSIONS 1048576 /* prefixes of all sets together, for each of IPv4 and IPv6; also nodes of decision lists */
 #define MAX_EXCLUSION_HITS 262144
 #define MAX_CANDIDATES 64      /* rows that one address can meet before one of them decides for certain */
+#define MAX_WEB_FLOWS 131072   /* least recently used ones leave */
+#define MAX_SCANNERS 16
 
 /* 4095 is reserved by 802.1Q, 4094 is ours for probes, 0 means "priority tag only". */
 #define VID_PROBE 4094
@@ -31,9 +33,18 @@
 #define MARK_PROBE 0x2000u    /* to an inspection pair: make this copy a probe */
 #define MARK_RETURNED 0x3000u /* back from the engine: let pass */
 #define MARK_COPY_TO_VM 0x4000u /* to an inspection pair: push this VLAN id, and TCI_COPY_TO_VM */
+#define MARK_SCANNER 0x5000u      /* to a web scanner: push this port id; the packet itself */
+#define MARK_SCANNER_COPY 0x6000u /* to a web scanner: push this port id, and PCP_COPY */
+#define MARK_SCANNED 0x7000u      /* back from a web scanner: go on with what comes after the web scan */
 
 /* Priority 1 in the tag of a copy that was on its way to the VM: copies of both directions go in at the same end. */
 #define TCI_COPY_TO_VM 0x2000u
+
+/* Between kernel and web scanner the tag's VLAN id is the port id; its priority says what the frame is. */
+#define PCP_SHIFT 13
+#define PCP_ORIGINAL 0 /* to the scanner: it decides; from the scanner: the VM's packet goes on */
+#define PCP_CRAFTED 1  /* from the scanner: its own packet to the VM */
+#define PCP_COPY 2     /* to the scanner: the packet itself is on its way already; never comes back */
 
 enum direction { FROM_VM = 0, TO_VM = 1, DIRECTIONS = 2 };
 
@@ -44,6 +55,9 @@ enum port_flag {
 	PORT_CLOSED_BUSY = 2,  /* drop when the engine is busy; else pass */
 	PORT_OWNS_QDISC = 4,   /* we created clsact, so we remove it */
 };
+
+/* Which requests of a port the web scanners look at. */
+enum web_part { WEB_TCP = 1, WEB_QUIC = 2, WEB_DNS = 4 };
 
 enum counter {
 	SEEN_PACKETS,
@@ -61,6 +75,17 @@ enum counter {
 	NOT_SCANNED,   /* excluded: do_not_scan */
 	OBSERVED_ONLY, /* excluded: do_not_block, to the engine under observe_vid */
 	SHADOW_COPIED, /* copies for the rules of a shadow policy, beside all else */
+	WEB_HANDED,    /* frames to a web scanner, after segmentation */
+	WEB_COPIED,    /* the same of copies */
+	WEB_BACK,      /* frames of the VM that a web scanner let go on */
+	WEB_CRAFTED,   /* frames that a web scanner sent to the VM */
+	WEB_LIMITED,   /* packets dropped: the port asked for more than its share of busy scanners */
+	WEB_REFUSED,   /* packets dropped: their flow has its verdict */
+	WEB_OPEN_DOWN,
+	WEB_OPEN_BUSY,
+	WEB_CLOSED_DOWN,
+	WEB_CLOSED_BUSY,
+	WEB_COPY_LOST, /* packets whose copy no scanner could take */
 	COUNTERS,
 };
 
@@ -72,6 +97,10 @@ struct settings {
 	__u64 down_ns;         /* nothing came back for so long: down */
 	__u64 busy_ns;         /* a probe is overdue for so long: busy */
 	__u64 probe_ns;        /* time between two probes */
+	__u32 scanners;        /* web scanners; 0: none, and they count as down */
+	__u32 web_queue;       /* frames that may wait for one scanner; beyond: busy */
+	__u32 web_rate;        /* while more than a quarter of it waits: packets a second of one port, */
+	__u32 web_burst;       /* and so many at once */
 };
 
 /* Key: ifindex. */
@@ -85,6 +114,7 @@ struct port {
 	__u16 shadow_vid;  /* the VLAN id of copies for a shadow policy; 0: none */
 	__u32 exclusion_set;     /* 0: none, and nothing is looked up */
 	__u32 exclusion_version; /* another one whenever rows of the set changed; never 0 with a set */
+	__u32 web;               /* enum web_part bits; 0: no web scan */
 };
 
 /* Key: VLAN id. */
@@ -127,10 +157,13 @@ struct flow {
 	__u8 vm_mac[6];
 	__u8 peer_mac[6];
 	__u8 opened;         /* enum opener bits: who began it; 0: we were not there, both: nobody can tell */
-	__u8 pad;
+	__u8 web;            /* enum web_known */
 	__u64 exclusion;     /* what the exclusions said: exclusion_version << 32 | enum exclusion_action */
 	__u64 exclusion_row; /* the row that said it; 0: none */
 };
+
+/* May web_flows know the flow? Saves the look-up for what was never handed over. */
+enum web_known { WEB_NOT_ASKED = 0, WEB_MAY_KNOW = 1, WEB_UNKNOWN = 2 };
 
 enum opener { OPENED_BY_VM = 1, OPENED_BY_REMOTE = 2, OPENED_BY_ANY = 3 };
 
@@ -179,6 +212,39 @@ struct exclusion_node {
 struct exclusion_hits {
 	__u64 packets;
 	__u64 bytes;
+};
+
+enum web_state {
+	WEB_UNTIL = 1,   /* bytes of [from, until) may pass without a look */
+	WEB_DONE = 2,    /* every byte from `from` on may pass */
+	WEB_BLOCKED = 3, /* nothing to the VM; the scanner answers whatever comes from it */
+	WEB_DROPPED = 4, /* nothing in either direction */
+};
+
+/*
+ * What the web scanner knows of a flow; its key is struct flow_key. The scanner writes it. The kernel takes it away with
+ * the SYN of a new connection, and keeps in it that the remote end has acknowledged `from`: what is sent again from
+ * before it is then ignored there, whatever its content. `settled_from` says for which `from` that was found, because an
+ * entry of a least-recently-used map may become another flow's under the hands of its reader.
+ * Sequence numbers are in host byte order, as is their arithmetic, modulo 2^32.
+ */
+struct web_flow {
+	__u32 from;
+	__u32 until; /* at most 2^30 beyond `from` */
+	__u8 state;  /* enum web_state */
+	__u8 settled;
+	__u16 pad;
+	__u32 settled_from;
+	__u64 expires_ns; /* CLOCK_MONOTONIC; 0: never */
+};
+
+/* A web scanner, by index. User space writes the first cache line through a memory map, the kernel the second. */
+struct scanner {
+	__u64 alive_ns; /* CLOCK_MONOTONIC: it handled packets or waited for them then; 0: known to be dead */
+	__u64 taken;    /* frames that it has taken out of its queue */
+	__u64 pad[6];
+	__u64 handed;   /* frames put into its queue */
+	__u64 pad2[7];
 };
 
 /* Value: CLOCK_MONOTONIC ns until which the source is dropped. */

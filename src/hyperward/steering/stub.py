@@ -1,6 +1,9 @@
-"""Twin of the kernel's port table for tests: same behaviour, no kernel."""
+"""Twins of the kernel's port table and of a scanner's slot for tests: same behaviour, no kernel."""
+
+from collections.abc import Sequence
 
 from hyperward.steering.layout import Counters, Direction, Heartbeat
+from hyperward.steering.limits import DEFAULT_LIMITS, WebLimits
 from hyperward.steering.ports import PortSettings
 
 
@@ -13,6 +16,8 @@ class StubPorts:
         self.fail_on: dict[int, Exception] = {}
         self.heartbeats = dict.fromkeys(Direction, Heartbeat())
         self.is_open = False
+        self.scanner_devices: tuple[int, ...] = ()
+        self.web_limits = DEFAULT_LIMITS
 
     def put(self, ifindex: int, settings: PortSettings) -> None:
         """Register or change the port, or fail as told."""
@@ -51,3 +56,35 @@ class StubPorts:
     def gate(self, *, is_open: bool) -> None:
         """Remember whether the gate is open."""
         self.is_open = is_open
+
+    def web(self, devices: Sequence[int], limits: WebLimits = DEFAULT_LIMITS) -> None:
+        """Remember where the web scanners are."""
+        self.scanner_devices = tuple(devices)
+        self.web_limits = limits
+
+
+class StubSlot:
+    """A scanner's slot. `handed` is set by the test, `beats` counts."""
+
+    def __init__(self) -> None:
+        self.handed = 0
+        self.taken = 0
+        self.beats = 0
+        self.is_alive = False
+
+    def beat(self) -> None:
+        """Count the beat."""
+        self.beats += 1
+        self.is_alive = True
+
+    def take(self, frames: int) -> None:
+        """Add the frames."""
+        self.taken += frames
+
+    def caught_up(self, handed: int | None = None) -> None:
+        """Take what was handed as taken."""
+        self.taken = self.handed if handed is None else handed
+
+    def dead(self) -> None:
+        """Remember the end."""
+        self.is_alive = False

@@ -7,6 +7,7 @@ from hyperward.ips.engine.process import find
 from hyperward.steering.pairs import remove_pairs
 from hyperward.steering.ports import KernelPorts
 from hyperward.steering.program import object_bytes, open_program
+from hyperward.steering.taps import remove_taps
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.instance import only_instance, require_root
@@ -14,7 +15,7 @@ from hyperward.svm.pins import pin_folder, remove_pins
 
 
 async def detach(config: SvmConfig) -> int:
-    """Release all ports, end the engine, remove pairs and pins; return how many ports there were.
+    """Release all ports, end the engine, remove pairs, scanners' devices and pins; return how many ports there were.
 
     Raises:
         SystemFault: not root, or the daemon runs.
@@ -29,6 +30,7 @@ async def detach(config: SvmConfig) -> int:
             await process.stop()
             process.close()
         await asyncio.to_thread(remove_pairs)
+        await asyncio.to_thread(remove_taps)
         remove_pins(config.run_dir)
     return released
 

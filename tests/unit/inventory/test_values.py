@@ -27,7 +27,10 @@ def test_interface_names(name: str) -> None:
         ("eth0:1", "not an interface name"),
         ("tap%d", "not an interface name"),
         ("a\x00", "not an interface name"),
-        *((name, f"{name} is reserved") for name in ("hwg0", "hwg1", "hwn0", "hwn1", "hwm0", "hwm1", "lo")),
+        *(
+            (name, f"{name} is reserved")
+            for name in ("hwg0", "hwg1", "hwn0", "hwn1", "hwm0", "hwm1", "hww0", "hww15", "lo")
+        ),
     ],
 )
 def test_bad_interface_names(name: str, expected: str) -> None:

@@ -40,6 +40,8 @@ STRUCTURES = {
     "exclusion": layout.Exclusion,
     "exclusion_node": layout.ExclusionNode,
     "exclusion_hits": layout.ExclusionHits,
+    "web_flow": layout.WebFlow,
+    "scanner": layout.Scanner,
 }
 
 
@@ -59,7 +61,7 @@ class Btf:
         members = ffi.cast("struct btf_member *", record + 1)
         for index in range(record.info & 0xFFFF):
             member = members[index]
-            if ffi.string(self.lib.btf__name_by_offset(self.handle, member.name_off)) == b"pad":
+            if ffi.string(self.lib.btf__name_by_offset(self.handle, member.name_off)).startswith(b"pad"):
                 continue
             offset, size = member.offset // 8, int(self.lib.btf__resolve_size(self.handle, member.type))
             array = self.lib.btf__type_by_id(self.handle, member.type)
@@ -128,6 +130,15 @@ def test_constants_are_those_of_the_header() -> None:
     header = HEADER.read_text()
     defined = {n: int(v.rstrip("u"), 0) for n, v in re.findall(r"#define (\w+) (0x[0-9a-fA-F]+u?|\d+)\b", header)}
     for name in (
+        "MAX_WEB_FLOWS",
+        "MAX_SCANNERS",
+        "MARK_SCANNER",
+        "MARK_SCANNER_COPY",
+        "MARK_SCANNED",
+        "PCP_SHIFT",
+        "PCP_ORIGINAL",
+        "PCP_CRAFTED",
+        "PCP_COPY",
         "LAYOUT_VERSION",
         "MAX_PORTS",
         "MAX_VIDS",
@@ -152,6 +163,12 @@ def test_constants_are_those_of_the_header() -> None:
         "BY_REMOTE": layout.Opener.BY_REMOTE,
         "BY_ANY": layout.Opener.BY_ANY,
     }
+    parts = {f"WEB_{part.name}": str(part.value) for part in layout.Web if part}
+    assert dict(re.findall(r"(WEB_TCP|WEB_QUIC|WEB_DNS) = (\d+)", header)) == parts
+    states = {f"WEB_{state.name}": str(state.value) for state in layout.WebState}
+    body = re.search(r"enum web_state \{(.*?)\}", header, re.DOTALL)
+    assert body
+    assert dict(re.findall(r"(WEB_\w+) = (\d+)", body[1])) == states
     flags = dict(re.findall(r"(PORT_\w+) = (\d+)", header))
     assert {f"PORT_{f.name}": str(f.value) for f in layout.PortFlag if f} == flags
 

@@ -44,11 +44,13 @@ class PortScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         vm: name of the VM, for the block page.
         policy: that it follows, for the block page and events.
         scan: index of its settings in `ScannerSettings.scans`.
+        closed_busy: failure action when the scanner has no room for what it holds: drop it, else it goes on.
     """
 
     vm: str
     policy: str
     scan: int
+    closed_busy: bool = False
 
 
 class ScannerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -45,6 +45,7 @@ check: venv
 	@.venv/bin/mypy
 
 bench: setup
+	@$(AS_ROOT) scripts/setup bench
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
 	@.venv/bin/python bench/policy.py
 	@$(AS_ROOT) .venv/bin/python bench/exclusions.py

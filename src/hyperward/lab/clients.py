@@ -7,7 +7,9 @@ import subprocess
 import tempfile
 from typing import Protocol
 
-from dnslib import RCODE, DNSError, DNSRecord
+import dns.exception
+import dns.message
+import dns.rcode
 
 from hyperward.errors import SystemFault
 from hyperward.lab import guest_traffic
@@ -95,8 +97,8 @@ class NamespaceClient:
 
     def dns(self, name: str, kind: str, address: str, *, timeout: float = 5.0, tcp: bool = False) -> Outcome:
         """Ask with a plain socket, over UDP or TCP."""
-        query = DNSRecord.question(name, kind)
-        data = bytes(query.pack())
+        query = dns.message.make_query(name, kind)
+        data = bytes(query.to_wire())
         with self._socket(address, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as connection:
             connection.settimeout(timeout)
             try:
@@ -108,14 +110,14 @@ class NamespaceClient:
                 else:
                     connection.send(data)
                     reply = connection.recv(4096)
-                answer = DNSRecord.parse(reply)
+                answer = dns.message.from_wire(reply)
             except OSError as error:
                 return Outcome(_socket_result(error, connected=True), detail=str(error))
-            except DNSError as error:
+            except dns.exception.DNSException as error:
                 return Outcome(Result.FAILED, len(reply), str(error))
-        if answer.header.id != query.header.id:
+        if answer.id != query.id:
             return Outcome(Result.FAILED, len(reply), "the answer is to another query")
-        first = str(answer.rr[0].rdata) if answer.rr else str(RCODE[answer.header.rcode])
+        first = str(answer.answer[0][0]) if answer.answer else dns.rcode.to_text(answer.rcode())
         return Outcome(Result.COMPLETED, len(reply), first)
 
     def ping(self, address: str, *, count: int = 3, timeout: float = 10.0) -> Outcome:

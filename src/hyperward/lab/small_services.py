@@ -4,7 +4,13 @@ import socket
 import socketserver
 from collections.abc import Mapping
 
-from dnslib import AAAA, QTYPE, RCODE, RR, A, DNSError, DNSRecord
+import dns.exception
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
 
 from hyperward.lab.content import SSH_BANNER, ssh_kexinit
 from hyperward.lab.records import RecordWriter
@@ -97,19 +103,18 @@ class _DnsTcpHandler(socketserver.StreamRequestHandler):
 def answer(data: bytes, names: Mapping[str, tuple[str, str]], writer: RecordWriter, peer: str) -> bytes:
     """Return the reply to a query: A and AAAA of the lab's names, NXDOMAIN for others, nothing to what is no query."""
     try:
-        query = DNSRecord.parse(data)
-    except DNSError:
+        query = dns.message.from_wire(data)
+    except (dns.exception.DNSException, ValueError):
         return b""
-    if not query.questions:
+    if not query.question or query.flags & dns.flags.QR or query.opcode() != dns.opcode.QUERY:
         return b""
-    name, kind = str(query.q.qname), int(query.q.qtype)
-    writer.write("dns", "query", peer, name=name, type=str(QTYPE.get(kind, kind)))
-    reply = query.reply()
-    addresses = names.get(name.lower().rstrip("."))
+    name, kind = query.question[0].name, query.question[0].rdtype
+    writer.write("dns", "query", peer, name=str(name), type=dns.rdatatype.to_text(kind))
+    reply = dns.message.make_response(query, recursion_available=True)
+    addresses = names.get(str(name).lower().rstrip("."))
     if addresses is None:
-        reply.header.rcode = RCODE.NXDOMAIN
-    elif kind == QTYPE.A:
-        reply.add_answer(RR(name, QTYPE.A, ttl=_TTL, rdata=A(addresses[0])))
-    elif kind == QTYPE.AAAA:
-        reply.add_answer(RR(name, QTYPE.AAAA, ttl=_TTL, rdata=AAAA(addresses[1])))
-    return bytes(reply.pack())
+        reply.set_rcode(dns.rcode.NXDOMAIN)
+    elif kind in {dns.rdatatype.A, dns.rdatatype.AAAA}:
+        address = addresses[0 if kind == dns.rdatatype.A else 1]
+        reply.answer.append(dns.rrset.from_text(name, _TTL, "IN", kind, address))
+    return bytes(reply.to_wire())

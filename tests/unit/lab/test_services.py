@@ -1,7 +1,8 @@
 from pathlib import Path
 
+import dns.message
+import dns.rcode
 import pytest
-from dnslib import DNSRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,17 +17,20 @@ NAMES = {"vm1.hyperward.test": ("10.77.0.11", "fd77::11")}
 @pytest.mark.parametrize(("kind", "expected"), [("A", "10.77.0.11"), ("AAAA", "fd77::11")])
 def test_a_known_name_is_answered(tmp_path: Path, kind: str, expected: str) -> None:
     writer = RecordWriter(tmp_path / "r")
-    reply = DNSRecord.parse(answer(DNSRecord.question("VM1.hyperward.test", kind).pack(), NAMES, writer, "10.0.0.1"))
-    assert [str(record.rdata) for record in reply.rr] == [expected]
+    query = dns.message.make_query("VM1.hyperward.test", kind)
+    reply = dns.message.from_wire(answer(query.to_wire(), NAMES, writer, "10.0.0.1"))
+    assert query.is_response(reply)
+    assert [str(record) for rows in reply.answer for record in rows] == [expected]
     assert read_records(tmp_path / "r")[0].fields == {"name": "VM1.hyperward.test.", "type": kind}
 
 
 def test_an_unknown_name_does_not_exist_and_another_type_is_empty(tmp_path: Path) -> None:
     writer = RecordWriter(tmp_path / "r")
-    unknown = DNSRecord.parse(answer(DNSRecord.question("x.test").pack(), NAMES, writer, ""))
-    assert unknown.header.rcode == 3
-    empty = DNSRecord.parse(answer(DNSRecord.question("vm1.hyperward.test", "MX").pack(), NAMES, writer, ""))
-    assert (empty.header.rcode, empty.rr) == (0, [])
+    unknown = dns.message.from_wire(answer(dns.message.make_query("x.test", "A").to_wire(), NAMES, writer, ""))
+    assert unknown.rcode() == dns.rcode.NXDOMAIN
+    query = dns.message.make_query("vm1.hyperward.test", "MX")
+    empty = dns.message.from_wire(answer(query.to_wire(), NAMES, writer, ""))
+    assert (empty.rcode(), empty.answer) == (dns.rcode.NOERROR, [])
 
 
 @given(data=st.binary(max_size=80))

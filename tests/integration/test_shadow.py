@@ -39,6 +39,7 @@ from hyperward.svm.links import interfaces, segments
 from hyperward.svm.probes import PROBE_MARK
 from hyperward.svm.responder import Responder
 from hyperward.svm.rulesets import RuleSets
+from hyperward.svm.scanners.link import StubScanners
 from hyperward.svm.state import State
 from hyperward.svm.views import LedgerViews
 from kernel import loaded_program, own_namespace
@@ -93,6 +94,7 @@ class Svm:
             rule_sets=RuleSets(folder / "rules", (), engine()),
             state=self.state,
             exclusions=ExclusionSets(ExclusionTables(program.maps)),
+            scanners=StubScanners(),
         )
 
     async def apply(self, mode: str) -> None:

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, PlainSerialize
 from pydantic_core import CoreSchema, core_schema
 
 from hyperward.policy.actions import HelloAction, WebAction
-from hyperward.policy.block_page import check_template
 from hyperward.policy.fields import MAX_ITEMS, Expiry, Reason, Settings
+from hyperward.webscan.scanner.blockpage import TemplateError, parse_template
 
 MAX_OWN_CATEGORIES: Final = 256
 NXDOMAIN: Final = "nxdomain"
@@ -55,6 +55,17 @@ def _own_categories(given: dict[str, WebAction]) -> CategoryActions:
                 "first a letter or digit"
             )
     return CategoryActions(given)
+
+
+def _template(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty; remove the key for the page of the product")
+    try:
+        parse_template(text)
+    except TemplateError as error:
+        place = error.where.removeprefix("block_page, ")
+        raise ValueError(f"{error.what} ({place} of it); {error.hint}" if "line" in place else error.what) from None
+    return text
 
 
 class NeverBlockedAddress(Settings):
@@ -119,7 +130,7 @@ class WebAddresses(Settings):
     """Actions of the categories that the operator's own lists bring, by their names."""
     never_block: Annotated[tuple[NeverBlockedAddress, ...], Field(max_length=MAX_ITEMS)] = ()
     protocols: WebProtocols = WebProtocols()
-    block_page: Annotated[str, AfterValidator(check_template)] | None = None
+    block_page: Annotated[str, AfterValidator(_template)] | None = None
     """HTML page that a browser gets instead of a blocked one; without it, that of the product."""
     contact: Reason | None = None
     """Line on the block page: whom to ask."""

@@ -77,7 +77,9 @@ def desired_ports(
         ips = ips_plan(settings, now=now, default_home_net=default_home_net)
         if settings.policy not in webs:
             webs[settings.policy] = web_plan(settings, now=now)
-        shadow = shadow_plan(resolver.shadow_of(settings), now=now, default_home_net=default_home_net)
+        # A shadow judges what the engine is given: without Intrusion Prevention there is nothing.
+        shaded = resolver.shadow_of(settings) if ips is not None else None
+        shadow = shadow_plan(shaded, now=now, default_home_net=default_home_net)
         ports += [
             DesiredPort(
                 interface=port.interface,

@@ -6,7 +6,6 @@ import pytest
 
 from hyperward.inventory.models import Inventory, Port, Vm
 from hyperward.policy.actions import HelloAction, WebAction
-from hyperward.policy.block_page import MAX_TEMPLATE
 from hyperward.policy.explain import explain
 from hyperward.policy.export import as_yaml, effective_yaml
 from hyperward.policy.findings import policy_warnings
@@ -16,6 +15,7 @@ from hyperward.policy.web import MAX_OWN_CATEGORIES, CategoryActions, WebAddress
 from hyperward.svm.desired import desired_ports
 from hyperward.svm.policy_file import parse_policies, parse_policy_file
 from hyperward.webscan.plan import web_plan
+from hyperward.webscan.scanner.blockpage import MAX_TEMPLATE
 from hyperward.webscan.settings import WebScan
 from hyperward.yamlfile import FileErrors
 
@@ -148,9 +148,12 @@ def test_every_port_of_a_covered_vm_gets_the_scan_and_the_name_of_its_policy() -
         ("    never_block: [{mask: example.com}]\n", "never_block[0].reason: this key is required"),
         ("    protocols: {http: off}\n", 'http: expected true or false, got the text "off"'),
         ("    protocols: {ftp: true}\n", "ftp: unknown key"),
-        ("    block_page: <p>{{adress}}</p>\n", "no placeholder is called 'adress' (line 1 of it)"),
+        (
+            "    block_page: <p>{{adress}}</p>\n",
+            "no such placeholder: 'adress' (line 1, column 4 of it); there are address, category",
+        ),
         ("    block_page: ''\n", "must not be empty"),
-        (f"    block_page: {'x' * (MAX_TEMPLATE + 1)}\n", f"at most {MAX_TEMPLATE} are allowed"),
+        (f"    block_page: {'x' * (MAX_TEMPLATE + 1)}\n", f"more than {MAX_TEMPLATE}"),
         ("    contact: ''\n", "must not be empty"),
         ("    encrypted_client_hello: block\n", "expected allow or reset"),
         ("    dns_answer: sinkhole\n", "'sinkhole' is not an address; write nxdomain, or addresses"),

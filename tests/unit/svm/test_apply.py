@@ -16,6 +16,7 @@ from hyperward.steering.stub import StubPorts
 from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.desired import DesiredPort
 from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
+from hyperward.svm.scanners.link import StubScanners
 from hyperward.svm.state import State
 from hyperward.svm.stub import StubEngine, StubRuleSets, StubTables
 
@@ -51,7 +52,7 @@ class Node:
 
     def __init__(self, folder: Path) -> None:
         self.ports, self.engine, self.rule_sets = StubPorts(), StubEngine(), StubRuleSets()
-        self.tables = StubTables()
+        self.tables, self.scanners = StubTables(), StubScanners()
         self.state_path = folder / "state.json"
         self.links = {f"tap{number}": 100 + number for number in range(1, 10)}
         self.begin()
@@ -65,6 +66,7 @@ class Node:
             rule_sets=self.rule_sets,
             state=self.state,
             exclusions=ExclusionSets(self.tables, in_use),
+            scanners=self.scanners,
         )
 
     def apply(self, *wanted: DesiredPort) -> Outcome:

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from hyperward.policy.actions import WebAction
-from hyperward.policy.block_page import PLACEHOLDERS
 from hyperward.policy.web import WebAddresses
 from hyperward.svm.policy_file import parse_policies
+from hyperward.webscan.scanner.blockpage import NAMES
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "policies.md"
 
@@ -24,4 +24,4 @@ def test_examples_can_be_used() -> None:
 def test_every_web_setting_and_placeholder_is_on_the_page() -> None:
     page = PAGE.read_text()
     assert all(f"`{name}" in page for name in set(WebAddresses.model_fields) - {"categories", "protocols"})
-    assert all(f"`{{{{{name}}}}}`" in page for name in PLACEHOLDERS)
+    assert all(f"`{{{{{name}}}}}`" in page for name in NAMES)

@@ -1,6 +1,7 @@
 """What a flow may ask while it decides."""
 
 import re
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from hyperward.webscan.protocols.model import Request
@@ -18,6 +19,27 @@ def looks_like_start(data: bytes) -> bool:
     return _START.match(data) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A request that is blocked.
+
+    Args:
+        packet: that completed it.
+        request: what was asked for.
+        verdict: why it is blocked.
+        event: id of the event.
+        message: bytes of the request.
+        is_first: whether the other end has sent nothing on the connection yet.
+    """
+
+    packet: Packet
+    request: Request
+    verdict: Verdict
+    event: str
+    message: bytes
+    is_first: bool = False
+
+
 class Around(Protocol):
     """The world of a flow."""
 
@@ -27,16 +49,8 @@ class Around(Protocol):
     def acknowledged(self, packet: Packet) -> int | None:
         """Return what the other end acknowledged last; None where it said nothing yet, or nobody knows."""
 
-    def answer(self, packet: Packet, request: Request, verdict: Verdict, event: str, message: bytes) -> bytes | None:
-        """Return what the VM gets for a blocked request; None for a reset.
-
-        Args:
-            packet: that completed it.
-            request: what was asked for.
-            verdict: why it is blocked.
-            event: id of the event.
-            message: bytes of the request.
-        """
+    def answer(self, blocked: Blocked) -> bytes | None:
+        """Return what the VM gets for a blocked request; None for a reset."""
 
     def event_id(self) -> str:
         """Return an id for an event."""

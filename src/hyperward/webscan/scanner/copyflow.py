@@ -36,6 +36,7 @@ class CopyFlow:
         "_stream",
         "_streams",
         "_until",
+        "counted",
         "finished",
         "key",
         "next",
@@ -51,6 +52,7 @@ class CopyFlow:
         self.key = key
         self.next = start
         self.seen = 0.0
+        self.counted = 0
         self.size = 0
         self.finished = False
         self.stateful = False

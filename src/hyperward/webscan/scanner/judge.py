@@ -131,7 +131,9 @@ class Judge:
         """Return the verdict of a hello whose true name cannot be read."""
         reset = self._scan.encrypted_hello is HelloAction.RESET
         if verdict.block or (verdict.match is not None and not reset):
-            return Verdict(verdict.asked, verdict.block, verdict.address, verdict.match, verdict.exempt, hidden_name=True)
+            return Verdict(
+                verdict.asked, verdict.block, verdict.address, verdict.match, verdict.exempt, hidden_name=True
+            )
         try:
             address = self._canonical(host, None)
         except InputError:

@@ -15,7 +15,7 @@ import structlog
 from hyperward.events.ids import random_id
 from hyperward.webscan.protocols.model import ClientStream, Request
 from hyperward.webscan.scanner.answers import dns_response, tcp_answer
-from hyperward.webscan.scanner.around import looks_like_start
+from hyperward.webscan.scanner.around import Blocked, looks_like_start
 from hyperward.webscan.scanner.blockpage import PageValues
 from hyperward.webscan.scanner.commands import Command, Drop, FlowState, Forward, Found, Mark, ToVm
 from hyperward.webscan.scanner.copyflow import CopyFlow
@@ -127,13 +127,14 @@ class Scanner:
         known = self._kernel.known(packet.key)
         return None if known is None else known.ack
 
-    def answer(self, packet: Packet, request: Request, verdict: Verdict, event: str, message: bytes) -> bytes | None:
+    def answer(self, blocked: Blocked) -> bytes | None:
         """Return what the VM gets for a blocked request."""
+        packet, verdict = blocked.packet, blocked.verdict
         rules = self.rules.ports.get(packet.port)
         if rules is None:
             return None
         if packet.protocol != TCP:
-            return dns_response(message, rules.scan)
+            return dns_response(blocked.message, rules.scan)
         page = rules.page.render(
             PageValues(
                 address=str(verdict.address or ""),
@@ -141,12 +142,12 @@ class Scanner:
                 vm=rules.port.vm,
                 policy=rules.port.policy,
                 time=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-                event=event,
+                event=blocked.event,
                 contact=rules.scan.contact,
                 svm=self.rules.svm,
             )
         )
-        return tcp_answer(request, page, message, rules.scan)
+        return tcp_answer(blocked.request, page, blocked.message, rules.scan, is_first=blocked.is_first)
 
     def event_id(self) -> str:
         """Return an id for an event."""
@@ -161,8 +162,7 @@ class Scanner:
     def _fragment(self, fragment: Fragment) -> None:
         packet, gone = self._fragments.add(fragment, self._edges.clock())
         for let_go in gone:
-            if not let_go.port & ~_PORT_BITS:
-                self._let_go(let_go.frames, closed=self._is_closed(let_go.port))
+            self._let_go(let_go.frames, closed=self._is_closed(let_go.port))
         if packet is not None:
             self._packet(packet)
 
@@ -177,15 +177,14 @@ class Scanner:
             if flow is None:
                 return
             first = True
-        size = 0 if first else flow.size
         commands = flow.packet(packet, self)
         self._do(commands, first=first)
         if first and not any(isinstance(command, Mark) for command in commands):
             self._kernel.mark(flow.mark(), first=True)
-        self._touch(packet.port, flow, size)
+        self._touch(packet.port, flow)
 
-    def _touch(self, port: int, flow: Flow, size: int) -> None:
-        for owner, gone in self.flows.touch(port, flow, size, self._edges.clock()):
+    def _touch(self, port: int, flow: Flow) -> None:
+        for owner, gone in self.flows.touch(port, flow, self._edges.clock()):
             self.counters["flows_evicted"] += 1
             self._holding.pop(gone.key, None)
             self._let_go(gone.let_go(), closed=self._is_closed(owner))
@@ -244,9 +243,8 @@ class Scanner:
             flow = self.flows.get(packet.port, packet.key)
             quic = flow if isinstance(flow, QuicFlow) else QuicFlow(packet.key)
             quic.seen = self._edges.clock()
-            size = 0 if quic is not flow else quic.size
             self._do(quic.packet(packet, self), first=True)
-            self._touch(packet.port, quic, size)
+            self._touch(packet.port, quic)
             if quic.waiting:
                 self._holding.setdefault(packet.key, quic)
         elif rules is not None and rules.scan.dns:
@@ -256,10 +254,9 @@ class Scanner:
 
     def _settle_quic(self, flow: QuicFlow, now: float) -> None:
         port = int.from_bytes(flow.key[32:36], "little")
-        size = flow.size
         frames = flow.let_go()
         if self.flows.get(port, flow.key) is flow:
-            self.flows.touch(port, flow, size, now)
+            self.flows.touch(port, flow, now)
         self._let_go(frames, closed=False)
 
     def _do(self, commands: list[Command], *, first: bool) -> None:

@@ -75,13 +75,12 @@ class FlowTable:
         flows = self._ports.get(port)
         return None if flows is None else flows.get(key)
 
-    def touch(self, port: int, flow: Flow, size_before: int, now: float) -> list[tuple[int, Flow]]:
+    def touch(self, port: int, flow: Flow, now: float) -> list[tuple[int, Flow]]:
         """Put a flow where it belongs after a packet; return flows that had to make room.
 
         Args:
             port: port id.
             flow: also one that is not in the table yet.
-            size_before: its size before the packet; 0 for another one.
             now: seconds, of any clock that only goes forward.
         """
         flows = self._ports.get(port)
@@ -98,7 +97,8 @@ class FlowTable:
             if there.pop(key, None) is None:
                 self._count += 1
             here[key] = flow
-        grown = flow.size - size_before
+        grown = flow.size - flow.counted
+        flow.counted = flow.size
         flows.bytes += grown
         self.bytes += grown
         limits = self.limits
@@ -149,7 +149,7 @@ class FlowTable:
 
     def _left(self, port: int, flows: PortFlows, flow: Flow) -> None:
         self._count -= 1
-        self.bytes -= flow.size
-        flows.bytes -= flow.size
+        self.bytes -= flow.counted
+        flows.bytes -= flow.counted
         if not flows.idle and not flows.waiting:
             self._ports.pop(port, None)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hyperward.webscan.protocols.model import Asked, Body, ClientStream
-from hyperward.webscan.scanner.around import Around, looks_like_start
+from hyperward.webscan.scanner.around import Around, Blocked, looks_like_start
 from hyperward.webscan.scanner.closing import Closing
 from hyperward.webscan.scanner.commands import (
     BLOCKED,
@@ -62,6 +62,7 @@ class TcpFlow:
         "_asked_ack",
         "_closing",
         "_fed",
+        "_first_ack",
         "_forwarded",
         "_head",
         "_held",
@@ -74,6 +75,7 @@ class TcpFlow:
         "_stream",
         "_streams",
         "_until",
+        "counted",
         "finished",
         "key",
         "next",
@@ -85,6 +87,7 @@ class TcpFlow:
     def __init__(self, key: bytes, start: int, streams: Streams, *, missed: bool = False, body: int = 0) -> None:
         self.key = key
         self.seen = 0.0
+        self.counted = 0
         self._streams = streams
         self._begin(start, missed=missed)
         self._fed = -body
@@ -106,6 +109,7 @@ class TcpFlow:
         self._passing = False
         self._requests = 0
         self._asked_ack = 0
+        self._first_ack = 0
         self._pipelined = False
         self._closing: Closing | None = None
 
@@ -192,6 +196,8 @@ class TcpFlow:
         """Take the next bytes of the stream; `offset` is their place in it."""
         if self.finished:
             return [Forward(packet.frames)]
+        if not self._fed:
+            self._first_ack = packet.ack
         kept = self._kept
         if len(kept) >= _PRUNE_PIECES or kept.bytes > _PRUNE_BYTES:
             ack = around.acknowledged(packet)
@@ -268,7 +274,9 @@ class TcpFlow:
         if not outstanding:
             missing = self._fed - asked.end
             message = self._kept.last(self._fed - self._head)
-            answer = around.answer(packet, request, verdict, event, message[: len(message) - missing])
+            message = message[: len(message) - missing]
+            is_first = packet.ack == self._first_ack
+            answer = around.answer(Blocked(packet, request, verdict, event, message, is_first))
         self._closing = Closing(packet, answer)
         commands: list[Command] = [
             Mark(self.key, FlowState.BLOCKED, self.next, seconds=BLOCKED_SECONDS),

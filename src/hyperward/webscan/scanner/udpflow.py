@@ -5,7 +5,7 @@ from typing import Final
 from hyperward.webscan.protocols.dns import queries
 from hyperward.webscan.protocols.model import Request
 from hyperward.webscan.protocols.quic import More, NotQuic, QuicStart
-from hyperward.webscan.scanner.around import Around
+from hyperward.webscan.scanner.around import Around, Blocked
 from hyperward.webscan.scanner.commands import BLOCKED, Command, Drop, FlowState, Forward, Found, Mark, ToVm
 from hyperward.webscan.scanner.craft import udp_to_vm
 from hyperward.webscan.scanner.frames import Packet
@@ -31,7 +31,7 @@ class QuicFlow:
         key: `struct flow_key`, packed.
     """
 
-    __slots__ = ("_held", "_quic", "key", "seen", "since", "size", "stateful", "waiting")
+    __slots__ = ("_held", "_quic", "counted", "key", "seen", "since", "size", "stateful", "waiting")
 
     blocked = False
     finished = False
@@ -39,6 +39,7 @@ class QuicFlow:
     def __init__(self, key: bytes) -> None:
         self.key = key
         self.seen = 0.0
+        self.counted = 0
         self.since = 0.0
         self.size = 0
         self.stateful = True
@@ -93,7 +94,7 @@ def dns_packet(packet: Packet, around: Around) -> list[Command]:
         verdict = around.judge(packet, request)
         if verdict.block and not packet.copy:
             event = around.event_id()
-            answer = around.answer(packet, request, verdict, event, packet.payload)
+            answer = around.answer(Blocked(packet, request, verdict, event, packet.payload))
             frames = (udp_to_vm(packet, answer),) if answer else ()
             return [*commands, Found(packet, request, verdict, event, "blocked"), ToVm(frames), BLOCKED]
         commands += reported(packet, request, verdict, around)

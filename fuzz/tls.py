@@ -1,0 +1,35 @@
+"""Fuzz target: the client's side of a TLS connection. Run with `src` and `tests` on the path."""
+
+from hellos import EARLY_DATA, client_hello, records
+from hyperward.webscan.protocols.model import Step
+from hyperward.webscan.protocols.tls import TlsStream
+
+_LONGEST_RECORD = 5 + 0x4000 + 2048
+_LONGEST_HELLO = 65536
+
+SEEDS = (
+    records(client_hello("www.example.com", encrypted=True)) + bytes.fromhex("140303000101 1703030004 99999999"),
+    records(client_hello("a.example", names=[b"b.example"]), [1, 2, 0, 5]) + bytes.fromhex("160303000410000000"),
+    records(client_hello("a.example", extensions=[(EARLY_DATA, b"")]))
+    + bytes.fromhex("1703030004 99999999")
+    + records(client_hello("b.example"), [9]),
+    bytes.fromhex("15030100020129 1603010000") + records(client_hello(None)),
+)
+
+
+def target(data: bytes) -> None:
+    """Feed the bytes whole and cut at places that they choose; both must show the same, and nothing may grow."""
+    whole = _played(data, len(data) or 1)
+    if whole != _played(data, 1 + sum(data[:3]) % 97):
+        raise AssertionError("another split shows other steps")
+
+
+def _played(data: bytes, width: int) -> list[Step]:
+    stream = TlsStream()
+    steps: list[Step] = []
+    for at in range(0, len(data), width):
+        decided = stream.decided
+        steps += stream.feed(at, data[at : at + width])
+        if stream.decided < decided or len(stream._held) > _LONGEST_RECORD or len(stream._message) > _LONGEST_HELLO:
+            raise AssertionError("the stream grows, or takes back what it decided")
+    return steps

@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from hyperward.policy.actions import HelloAction, WebAction
 from hyperward.policy.fields import MAX_ITEMS, Expiry, Reason, Settings
+from hyperward.webscan.mask import parse_mask
 from hyperward.webscan.scanner.blockpage import TemplateError, parse_template
 
 MAX_OWN_CATEGORIES: Final = 256
@@ -68,10 +69,15 @@ def _template(text: str) -> str:
     return text
 
 
+def _mask(text: str) -> str:
+    parse_mask(text)
+    return text
+
+
 class NeverBlockedAddress(Settings):
     """Addresses that are never blocked, whatever a list says; a visit is reported."""
 
-    mask: Reason
+    mask: Annotated[str, AfterValidator(_mask)]
     """`example.com`, `*.example.com`, `example.com/path/*`, an address or a subnet."""
     reason: Reason
     expires: Expiry | None = None

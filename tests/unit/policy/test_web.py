@@ -146,6 +146,10 @@ def test_every_port_of_a_covered_vm_gets_the_scan_and_the_name_of_its_policy() -
         ("    own_categories: {My Games: off}\n", "'My Games' is not the name of a category"),
         ("    own_categories: [games]\n", "own_categories: expected a mapping"),
         ("    never_block: [{mask: example.com}]\n", "never_block[0].reason: this key is required"),
+        (
+            "    never_block: [{mask: exa*mple.com, reason: r}]\n",
+            "never_block[0].mask: 'exa*mple.com', character 4: '*' cannot be here",
+        ),
         ("    protocols: {http: off}\n", 'http: expected true or false, got the text "off"'),
         ("    protocols: {ftp: true}\n", "ftp: unknown key"),
         (

@@ -237,3 +237,28 @@ def test_a_real_client_that_is_asked_for_another_hello(tmp_path: Path) -> None:
     hosts = [step.request.host for step in steps if isinstance(step, Asked)]
     assert hosts == [b"server.example", b"server.example"]
     assert stream.decided == maxsize
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(records(client_hello("a.example", post_quantum=True, encrypted=True)), id="post-quantum"),
+        pytest.param(records(HELLO, [1] * len(HELLO)), id="records of one byte"),
+        pytest.param(
+            b"\x16\x03\x01\0\0" + records(HELLO[:9]) + b"\x16\x03\x01\0\0" + records(HELLO[9:]), id="empty records"
+        ),
+        pytest.param(records(HELLO).replace(b"\x16\x03\x01", b"\x16\x03\x09"), id="minor version 9"),
+        pytest.param(records(client_hello("A.example.")), id="as written"),
+        pytest.param(records(client_hello("a.example", size=16500)), id="two full records"),
+    ],
+)
+def test_a_real_server_reads_the_same_name(data: bytes, tmp_path: Path) -> None:
+    seen: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(write_certificate(tmp_path / "server.pem"))
+    context.sni_callback = lambda _connection, name, _context: seen.append(name)
+    incoming = ssl.MemoryBIO()
+    incoming.write(data)
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, ssl.MemoryBIO(), server_side=True).do_handshake()
+    assert seen == names(data)

@@ -62,7 +62,8 @@ class ScannerSupervisor:
         self._slots = slots
         self._notify = notify
         self._running: dict[int, WatchedProcess] = {}
-        self._fresh: set[int] = set()
+        self._fresh: dict[int, int] = {}
+        """When a scanner was started whose heart has not beaten yet."""
         self._backoffs = [Backoff() for _ in range(count)]
         self._keepers: list[asyncio.Task[None]] = []
 
@@ -127,13 +128,14 @@ class ScannerSupervisor:
                 await task
 
     def _spawn(self, index: int) -> bool:
+        begun = time.monotonic_ns()
         try:
             process = self._processes.spawn(index)
         except HyperwardError as error:
             self._notify(ScannerNotice(Kind.SCANNER_START_FAILED, error.line()))
             return False
         self._running[index] = process
-        self._fresh.add(index)
+        self._fresh[index] = begun
         text = f"web scanner {index} started (pid {process.info.pid})"
         self._notify(ScannerNotice(Kind.SCANNER_STARTED, text))
         return True
@@ -160,7 +162,8 @@ class ScannerSupervisor:
 
     async def _ended(self, index: int, process: WatchedProcess) -> str:
         """Return why a scanner is to be started again, when it is: it has ended, or its heart does not beat."""
-        begun, patience = time.monotonic_ns(), START if index in self._fresh else HUNG
+        begun = self._fresh.get(index, time.monotonic_ns())
+        patience = START if index in self._fresh else HUNG
         waiter = asyncio.ensure_future(process.wait())
         try:
             while True:
@@ -172,7 +175,7 @@ class ScannerSupervisor:
                 # A heartbeat from before this process was watched may be another's.
                 if alive > begun:
                     patience = HUNG
-                    self._fresh.discard(index)
+                    self._fresh.pop(index, None)
                 if silence > patience * 1e9:
                     return f"gave no sign of life for {silence / 1e9:.1f} s and was ended"
         finally:

@@ -10,6 +10,14 @@ _CLIENT = QuicClient()
 _MOST_CONNECTIONS = 4
 _SEALED = b"\x00"
 
+TOKENS = (
+    b"\x06\x00",
+    b"\x06\x40",
+    b"\x02\x00\x00\x00",
+    b"\xbf\xff\xff\xff",
+    crypto_frame(0, _HELLO),
+    crypto_frame(9, _HELLO[9:30]),
+)
 SEEDS = (
     _SEALED
     + crypto_frame(90, _HELLO[90:])

@@ -7,6 +7,14 @@ from hyperward.webscan.protocols.tls import TlsStream
 _LONGEST_RECORD = 5 + 0x4000 + 2048
 _LONGEST_HELLO = 65536
 
+TOKENS = (
+    b"\x16\x03\x01\x00\x00",
+    b"\x16\x03\x01\x40\x00",
+    b"\x15\x03\x03\x00\x02",
+    b"\x17\x03\x03\x00\x04",
+    b"\xfe\x0d\x00\x00",
+    client_hello("c.example"),
+)
 SEEDS = (
     records(client_hello("www.example.com", encrypted=True)) + bytes.fromhex("140303000101 1703030004 99999999"),
     records(client_hello("a.example", names=[b"b.example"]), [1, 2, 0, 5]) + bytes.fromhex("160303000410000000"),

@@ -65,10 +65,16 @@ def _whole(parts: dict[int, tuple[bytes, bool]], packet: dpkt.ip.IP) -> dpkt.ip.
 
 @dataclass
 class TcpFlow:
-    """The client's side of one connection."""
+    """The client's side of one connection.
+
+    Args:
+        stream: its parser.
+        start: sequence number of the first byte; None until data comes, where the SYN was not seen: what is without
+            data may be a keep-alive probe, one number behind.
+    """
 
     stream: ClientStream
-    start: int
+    start: int | None
     requests: list[Request] = field(default_factory=list)
     finished: str = ""
     _next: int = 0
@@ -76,6 +82,8 @@ class TcpFlow:
 
     def take(self, seq: int, data: bytes) -> None:
         """Take one segment, in any order."""
+        if self.start is None:
+            self.start = seq
         at = (seq - self.start) & 0xFFFFFFFF
         if at >= 1 << 31:  # before the start, or a retransmission of all that is known
             return
@@ -120,7 +128,7 @@ def tcp_flows(path: Path, parser: Callable[[int], ClientStream]) -> list[TcpFlow
         elif answers or back in current:
             continue
         elif flow not in current:
-            found.append(TcpFlow(parser(tcp.dport), tcp.seq))
+            found.append(TcpFlow(parser(tcp.dport), None))
             current[flow] = found[-1]
         if tcp.data and flow in current:
             current[flow].take((tcp.seq + syn) & 0xFFFFFFFF, bytes(tcp.data))

@@ -23,8 +23,8 @@ _RESPONSE_OR_OPCODE = 0xF8  # of the third byte
 _STRICT_HIGH = 8  # first byte of the length: below the control bytes that text may begin with
 # QDCOUNT, ANCOUNT, NSCOUNT and ARCOUNT, as far as they came; NSCOUNT is 1 in an IXFR (RFC 1995)
 _COUNTS = {
-    True: re.compile(rb"(?:\0(?:\1\0{0,4}.{0,2})?)?", re.DOTALL),
-    False: re.compile(rb"(?:\0(?:[^\0](?:\0(?:\0.{0,4})?)?)?)?", re.DOTALL),
+    True: re.compile(rb"(?:\x00(?:\x01(?:\x00{0,3}|\x00{4}.{0,2}))?)?", re.DOTALL),
+    False: re.compile(rb"(?:\x00(?:[^\x00](?:\x00?|\x00\x00.{0,4}))?)?", re.DOTALL),
 }
 
 

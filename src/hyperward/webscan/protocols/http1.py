@@ -267,7 +267,7 @@ class Http1Stream:
         window = self._window
         if window.at < window.until:
             return False
-        after = window.data[window.pos : window.pos + _CRLF]
+        after = bytes(window.data[window.pos : window.pos + _CRLF])
         if after == b"\r\n":
             window.pos += _CRLF
             self._state = Http1Stream._chunk

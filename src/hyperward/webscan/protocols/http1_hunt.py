@@ -16,6 +16,7 @@ _KEEP = 16384  # bytes of a line; servers take 8 to 16 KB
 _KEEP_HOST = 1024  # a name has at most 253 bytes
 _FIRST_HOSTS, _FIRST_LINES = 4, 2  # kept of a head, beside the last ones: servers take the first or the last
 _LAST_LINES = 2
+_CARRIAGE_RETURN = 13
 _LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\n|\r(?=[^\n]))")
 # A field may follow any control byte, because some servers end lines there, and blanks are let pass before the colon.
 _HOST = re.compile(
@@ -63,7 +64,8 @@ class Hunt:
         end = 0
         for match in _LINE.finditer(text):
             end = match.end()
-            self._take(match[1][-_KEEP:], start + end, found)
+            # a lone carriage return is known as a line end by the byte after it
+            self._take(match[1][-_KEEP:], start + end + (text[end - 1] == _CARRIAGE_RETURN), found)
         self._tail = text[end:][-_KEEP - 1 :]
         return found
 

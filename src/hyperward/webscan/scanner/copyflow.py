@@ -6,10 +6,10 @@ what looks like a start.
 
 from typing import Final
 
-from hyperward.webscan.protocols.model import Asked, Body, ClientStream
 from hyperward.webscan.scanner.around import Around, looks_like_start
-from hyperward.webscan.scanner.commands import Command, FlowState, Found, Mark
+from hyperward.webscan.scanner.commands import Command, FlowState, Mark
 from hyperward.webscan.scanner.frames import Packet
+from hyperward.webscan.scanner.reader import Reader
 from hyperward.webscan.scanner.sequence import MASK, ahead
 from hyperward.webscan.scanner.tcpflow import MAX_PASS, Streams
 
@@ -33,20 +33,16 @@ class CopyFlow:
         "_ahead",
         "_fed",
         "_missed",
-        "_stream",
+        "_reader",
         "_streams",
-        "_until",
         "counted",
         "finished",
         "key",
         "next",
         "seen",
         "size",
-        "stateful",
         "waiting",
     )
-
-    blocked = False
 
     def __init__(self, key: bytes, start: int, streams: Streams, *, missed: bool = False) -> None:
         self.key = key
@@ -55,20 +51,23 @@ class CopyFlow:
         self.counted = 0
         self.size = 0
         self.finished = False
-        self.stateful = False
         self.waiting = False
         self._streams = streams
-        self._stream: ClientStream | None = None if missed else streams()
+        self._reader: Reader | None = None if missed else Reader(streams())
         self._missed = MAX_MISSED
         self._fed = 0
-        self._until = 0
         self._ahead: dict[int, Packet] = {}
+
+    @property
+    def stateful(self) -> bool:
+        """Whether forgetting it would lose what a later request needs."""
+        return self._reader is not None and self._reader.stateful
 
     def mark(self) -> Mark:
         """Return what the kernel should know of the flow."""
         if self.finished:
             return Mark(self.key, FlowState.DONE, self.next)
-        return Mark(self.key, FlowState.UNTIL, self.next, (self.next + self._passing()) & MASK)
+        return Mark(self.key, FlowState.UNTIL, self.next, (self.next + min(self._body_left(), MAX_PASS)) & MASK)
 
     def let_go(self) -> tuple[bytes, ...]:
         """Give up the flow; there is nothing that was held."""
@@ -80,12 +79,12 @@ class CopyFlow:
             return []
         commands: list[Command] = []
         distance = ahead(packet.seq, self.next)
-        if distance > max(0, self._until - self._fed):
+        if distance > self._body_left():
             self._wait(packet)
         elif distance > 0 or ahead(packet.end, self.next) > 0:
             self._take(packet, around, commands)
         self._take_waiting(around, commands)
-        self.waiting = self._stream is not None and self._stream.decided < self._fed
+        self.waiting = self._reader is not None and self._reader.is_undecided(self._fed)
         return commands
 
     def _wait(self, packet: Packet) -> None:
@@ -93,11 +92,11 @@ class CopyFlow:
         self.size = sum(len(waiting.payload) for waiting in self._ahead.values())
         if len(self._ahead) > MAX_AHEAD or self.size > MAX_AHEAD_BYTES:
             self.next = min(self._ahead, key=lambda seq: ahead(seq, self.next))
-            self._stream, self._fed, self._until = None, 0, 0
+            self._reader, self._fed = None, 0
 
     def _take_waiting(self, around: Around, commands: list[Command]) -> None:
         while self._ahead and not self.finished:
-            reach = max(0, self._until - self._fed)
+            reach = self._body_left()
             seq = next((seq for seq in self._ahead if ahead(seq, self.next) <= reach), None)
             if seq is None:
                 break
@@ -112,30 +111,17 @@ class CopyFlow:
         distance = ahead(packet.seq, self.next)
         data = packet.payload[max(0, -distance) :]
         offset = self._fed + max(0, distance)
-        if self._stream is None:
+        if self._reader is None:
             if not looks_like_start(data):
                 self._pass_missed(packet, commands)
                 return
-            self._stream, self._until, offset = self._streams(), 0, 0
+            self._reader, offset = Reader(self._streams()), 0
         self._fed = offset + len(data)
         self.next = packet.end
-        for step in self._stream.feed(offset, data):
-            if isinstance(step, Asked):
-                self._asked(packet, step, around, commands)
-            elif isinstance(step, Body):
-                self._until = step.until
-            else:
-                self.finished = True
-        if self.finished or self._until > self._fed:
+        self._reader.read(packet, offset, data, around, commands)
+        self.finished = self._reader.finished
+        if self.finished or self._reader.until > self._fed:
             commands.append(self.mark())
-
-    def _asked(self, packet: Packet, asked: Asked, around: Around, commands: list[Command]) -> None:
-        verdict = around.judge(packet, asked.request)
-        if asked.request.version == "2":
-            self.stateful = True
-        if verdict.match is not None or verdict.hidden_name:
-            reason = "never_block" if verdict.exempt else "copy" if verdict.block else ""
-            commands.append(Found(packet, asked.request, verdict, around.event_id(), "reported", reason))
 
     def _pass_missed(self, packet: Packet, commands: list[Command]) -> None:
         self.next = packet.end
@@ -144,5 +130,5 @@ class CopyFlow:
             self.finished = True
             commands.append(self.mark())
 
-    def _passing(self) -> int:
-        return min(max(0, self._until - self._fed), MAX_PASS)
+    def _body_left(self) -> int:
+        return 0 if self._reader is None else max(0, self._reader.until - self._fed)

@@ -13,7 +13,7 @@ import structlog
 from hyperward.errors import HyperwardError, InputError
 from hyperward.files import write_atomically
 from hyperward.webscan.address.model import Address
-from hyperward.webscan.database.database import Database, Layers, open_database
+from hyperward.webscan.database import Database, Layers, open_database
 from hyperward.webscan.scanner.judge import Masks
 from hyperward.webscan.scanner.rules import Rules, make_rules
 from hyperward.webscan.settings import ScannerSettings

@@ -19,6 +19,7 @@ MAX_BYTES: Final = 4 << 20
 SECONDS: Final = 5.0
 """Shorter than the 60 s of RFC 8200: what is that late between two ends of one host is lost."""
 _MAX_DATAGRAM: Final = 65535
+_VERSION_4: Final = 4
 _LENGTH: Final = struct.Struct("!H")
 
 
@@ -148,7 +149,7 @@ def _complete(pieces: Pieces) -> Packet | None:
         return None
     data = b"".join(pieces.parts[offset] for offset in sorted(pieces.parts))
     head, ip = pieces.head.head, pieces.head.ip
-    is_ipv4 = head[ip] >> 4 == 4
+    is_ipv4 = head[ip] >> 4 == _VERSION_4
     # IPv4 counts its header, IPv6 what follows the fixed 40 bytes of it.
     at, length = (ip + 2, len(head) - ip + len(data)) if is_ipv4 else (ip + 4, len(head) - ip - 40 + len(data))
     if length > _MAX_DATAGRAM:

@@ -32,6 +32,8 @@ _ETHERTYPE_IPV6: Final = 0x86DD
 _TAGS: Final = frozenset({0x8100, 0x88A8})
 _MAX_GUEST_TAGS: Final = 2
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51, 60
+_VERSION_4, _VERSION_6 = 4, 6
+_IPV4_LEAST, _TCP_LEAST, _UDP_LEAST = 20, 20, 8
 _MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 
 _HEAD: Final = struct.Struct("!12xHHH")
@@ -166,7 +168,13 @@ def _ipv4(frame: bytes, frames: tuple[bytes, ...] | None, tci: int, vlan: int, i
     header = (first & 0xF) * 4
     end = ip + length
     transport = ip + header
-    if first >> 4 != 4 or header < 20 or length < header or end > len(frame) or protocol not in {TCP, UDP}:
+    if (
+        first >> 4 != _VERSION_4
+        or header < _IPV4_LEAST
+        or length < header
+        or end > len(frame)
+        or protocol not in {TCP, UDP}
+    ):
         return None
     if part & 0x3FFF:
         head = frame[: ip + 6] + b"\0\0" + frame[ip + 8 : transport]
@@ -184,21 +192,21 @@ def _ipv4(frame: bytes, frames: tuple[bytes, ...] | None, tci: int, vlan: int, i
         )
     ports = frame[transport : transport + 4]
     key = _KEY4.pack(_MAPPED, source, _MAPPED, target, tci & 0xFFF, ports, vlan, protocol)
-    return _transport(frame, frames, tci, key, protocol, ip, transport, end)
+    return _transport(frame, frames, tci, key, (protocol, ip, transport, end))
 
 
 def _ipv6(frame: bytes, frames: tuple[bytes, ...] | None, tci: int, vlan: int, ip: int) -> Packet | Fragment | None:
     first, length, following, source, target = _IPV6.unpack_from(frame, ip)
     transport = ip + 40
     end = transport + length
-    if first >> 4 != 6 or end > len(frame):
+    if first >> 4 != _VERSION_6 or end > len(frame):
         return None
     named = ip + 6  # where the next header is named
     while transport <= end:  # each extension takes at least 8 bytes
         if following in {TCP, UDP}:
             ports = frame[transport : transport + 4]
             key = _KEY6.pack(source, target, tci & 0xFFF, ports, vlan, following)
-            return _transport(frame, frames, tci, key, following, ip, transport, end)
+            return _transport(frame, frames, tci, key, (following, ip, transport, end))
         if following not in {_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION}:
             return None
         upper, size = frame[transport], frame[transport + 1]
@@ -232,23 +240,21 @@ def _transport(
     frames: tuple[bytes, ...] | None,
     tci: int,
     key: bytes,
-    protocol: int,
-    ip: int,
-    transport: int,
-    end: int,
+    at: tuple[int, int, int, int],
 ) -> Packet | None:
+    protocol, ip, transport, end = at
     seq = ack = flags = 0
     if protocol == TCP:
         _, seq, ack, words, flags, _ = _TCP.unpack_from(frame, transport)
         data = transport + (words >> 4) * 4
-        if data < transport + 20 or data > end:
+        if data < transport + _TCP_LEAST or data > end:
             return None
         if flags & SYN:
             seq = (seq + 1) & _MASK
     else:
         _, length = _UDP.unpack_from(frame, transport)
-        data = transport + 8
-        if length < 8 or transport + length > end:
+        data = transport + _UDP_LEAST
+        if length < _UDP_LEAST or transport + length > end:
             return None
         end = transport + length
     return Packet(

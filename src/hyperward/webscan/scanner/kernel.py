@@ -1,4 +1,4 @@
-"""What a scanner reads and writes of the kernel's flows, with as little work as possible: it is asked for every request.
+"""What a scanner reads and writes of the kernel's flows, with as little work as possible: every request asks.
 
 `BpfKernel` talks to the maps; `StubKernel` is its twin for tests.
 """
@@ -99,7 +99,7 @@ class BpfKernel:
 
     def holds(self, key: bytes) -> bool:
         """Tell whether `web_flows` has an entry."""
-        return self._look_up(self._web_flows, key, self._entry) >= 0
+        return bool(self._look_up(self._web_flows, key, self._entry) >= 0)
 
     def entry(self, key: bytes) -> Entry:
         """Return the entry of `web_flows`; one that expired counts as none."""

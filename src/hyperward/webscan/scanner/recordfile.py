@@ -1,8 +1,8 @@
 """Writes records, one JSON object a line, into a file that the daemon reads as it does the engine's.
 
-A full file is put aside under a number and a fresh one begun, in this order, so that what is put aside grows no more once
-the fresh one exists: the reader relies on it. The reader deletes what it has read. While nobody reads, only so many files
-are kept, and further records are counted as lost; neither that nor a full disk keeps traffic waiting.
+A full file is put aside under a number and a fresh one begun, in this order, so that what is put aside grows no more
+once the fresh one exists: the reader relies on it. The reader deletes what it has read. While nobody reads, only so
+many files are kept, and further records are counted as lost; neither that nor a full disk keeps traffic waiting.
 """
 
 import os

@@ -17,17 +17,16 @@ from hyperward.webscan.protocols.model import ClientStream, Request
 from hyperward.webscan.scanner.answers import dns_response, tcp_answer
 from hyperward.webscan.scanner.around import Blocked, looks_like_start
 from hyperward.webscan.scanner.blockpage import PageValues
-from hyperward.webscan.scanner.commands import Command, Drop, FlowState, Forward, Found, Mark, ToVm
+from hyperward.webscan.scanner.commands import Command, Drop, Found, Mark
 from hyperward.webscan.scanner.copyflow import CopyFlow
-from hyperward.webscan.scanner.craft import reset_to_vm
 from hyperward.webscan.scanner.fragments import Reassembler
-from hyperward.webscan.scanner.frames import RST, SYN, TCP, Fragment, Packet, parse_frame
+from hyperward.webscan.scanner.frames import SYN, TCP, Fragment, Packet, parse_frame
 from hyperward.webscan.scanner.kernel import KernelFlows
+from hyperward.webscan.scanner.opening import open_flow
 from hyperward.webscan.scanner.recent import Recent
 from hyperward.webscan.scanner.records import WebRecord
 from hyperward.webscan.scanner.reporting import record_of, repeated_as
 from hyperward.webscan.scanner.rules import Rules
-from hyperward.webscan.scanner.sequence import ahead
 from hyperward.webscan.scanner.table import Flow, FlowTable, Limits
 from hyperward.webscan.scanner.tcpflow import TcpFlow
 from hyperward.webscan.scanner.udpflow import HOLD_SECONDS, QuicFlow, dns_packet, is_initial
@@ -167,16 +166,16 @@ class Scanner:
             self._packet(packet)
 
     def _tcp(self, packet: Packet) -> None:
-        flow = self.flows.get(packet.port, packet.key)
-        first = False
+        found = self.flows.get(packet.port, packet.key)
+        flow = None if isinstance(found, QuicFlow) else found
         # The kernel forgets what it was told of a connection with the first SYN of another one.
         if flow is not None and not self._kernel.holds(packet.key):
-            flow, first = self._replaced(packet, flow)
+            flow = self._after_loss(packet, flow)
+        first = flow is None
         if flow is None:
-            flow = self._unknown(packet)
+            flow = self._open(packet)
             if flow is None:
                 return
-            first = True
         commands = flow.packet(packet, self)
         self._do(commands, first=first)
         if first and not any(isinstance(command, Mark) for command in commands):
@@ -189,53 +188,33 @@ class Scanner:
             self._holding.pop(gone.key, None)
             self._let_go(gone.let_go(), closed=self._is_closed(owner))
 
-    def _replaced(self, packet: Packet, flow: Flow) -> tuple[Flow | None, bool]:
+    def _after_loss(self, packet: Packet, flow: TcpFlow | CopyFlow) -> TcpFlow | CopyFlow | None:
         """Return the flow where it goes on, None where another connection took its place."""
         known = self._kernel.known(packet.key)
         ack = None if known is None else known.ack
         is_next = ack is None or ack == packet.seq or bool(packet.flags & SYN)
         if is_next and packet.payload and (not flow.waiting or looks_like_start(packet.payload)):
             self.flows.forget(packet.port, packet.key)
-            return None, True
+            return None
         # Left out of the kernel's table for lack of room, or a late packet of the old connection.
-        if isinstance(flow, (TcpFlow, CopyFlow)) and ahead(packet.seq, flow.next) == 0:
+        if packet.seq == flow.next:
             self._kernel.mark(flow.mark(), first=True)
-        return flow, False
+        return flow
 
-    def _unknown(self, packet: Packet) -> Flow | None:
-        """Return the flow of a packet that is the first that we see of it; None where there is nothing to remember."""
-        known = self._kernel.known(packet.key)
-        missed = known is not None and known.since_ns < self._edges.started_ns
-        port = packet.destination_port
-
-        def streams() -> ClientStream:
-            return self._edges.streams(port)
-
-        if packet.copy:
-            missed = missed and not looks_like_start(packet.payload)
-            return CopyFlow(packet.key, packet.seq, streams, missed=missed) if packet.payload else None
-        entry = self._kernel.entry(packet.key)
-        if entry.state is FlowState.BLOCKED:
-            self._do([] if packet.flags & RST else [ToVm((reset_to_vm(packet),))], first=False)
+    def _open(self, packet: Packet) -> TcpFlow | CopyFlow | None:
+        """Return the flow that an unknown packet opens; None where there is nothing to remember."""
+        key, port = packet.key, packet.destination_port
+        opened = open_flow(
+            packet,
+            self._kernel.known(key),
+            lambda: self._kernel.entry(key),
+            lambda: self._edges.streams(port),
+            self._edges.started_ns,
+        )
+        if isinstance(opened, list):
+            self._do(opened, first=False)
             return None
-        ack = None if known is None else known.ack
-        behind = 0 if ack is None else ahead(packet.end, ack)
-        if not packet.payload or behind < 0 or (ack is not None and behind == 0):
-            self._do([Forward(packet.frames)], first=False)
-            return None
-        if entry.state is FlowState.UNTIL and 0 < ahead(entry.until, packet.seq) <= len(packet.payload):
-            start = packet.seq
-            return TcpFlow(packet.key, start, streams, body=ahead(entry.until, start))
-        if packet.flags & SYN or ack is None:
-            ack, missed = packet.seq, missed and not packet.flags & SYN
-        if ahead(packet.seq, ack) > 0:
-            self._do([Drop("beyond_next")], first=False)
-            return None
-        if len(packet.frames) > 1 and not looks_like_start(packet.payload):
-            # The start of it may be with another scanner: fragments are handed over by addresses alone.
-            self._do([Drop("fragments_of_unknown")], first=False)
-            return None
-        return TcpFlow(packet.key, ack, streams, missed=missed)
+        return opened
 
     def _udp(self, packet: Packet) -> None:
         rules = self.rules.ports.get(packet.port)
@@ -261,18 +240,15 @@ class Scanner:
 
     def _do(self, commands: list[Command], *, first: bool) -> None:
         for command in commands:
-            if isinstance(command, Forward):
-                for frame in command.frames:
-                    self._send(frame)
-            elif isinstance(command, Mark):
+            if isinstance(command, Mark):
                 self._kernel.mark(command, first=first)
-            elif isinstance(command, ToVm):
-                for frame in command.frames:
-                    self._send(frame)
             elif isinstance(command, Found):
                 self._record(command)
-            else:
+            elif isinstance(command, Drop):
                 self.counters[command.why] += 1
+            else:
+                for frame in command.frames:
+                    self._send(frame)
 
     def _record(self, found: Found) -> None:
         same = repeated_as(found)

@@ -8,7 +8,6 @@ and give up what they hold by the failure action when there are too many of them
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from hyperward.webscan.scanner.copyflow import CopyFlow
 from hyperward.webscan.scanner.tcpflow import TcpFlow

@@ -9,6 +9,7 @@ from hyperward.webscan.scanner.around import Around, Blocked
 from hyperward.webscan.scanner.commands import BLOCKED, Command, Drop, FlowState, Forward, Found, Mark, ToVm
 from hyperward.webscan.scanner.craft import udp_to_vm
 from hyperward.webscan.scanner.frames import Packet
+from hyperward.webscan.scanner.reader import reported
 from hyperward.webscan.scanner.verdict import Verdict
 
 MAX_HELD: Final = 16
@@ -32,9 +33,6 @@ class QuicFlow:
     """
 
     __slots__ = ("_held", "_quic", "counted", "key", "seen", "since", "size", "stateful", "waiting")
-
-    blocked = False
-    finished = False
 
     def __init__(self, key: bytes) -> None:
         self.key = key
@@ -64,7 +62,7 @@ class QuicFlow:
             return [_HOSTILE] if shown.hostile else [Forward(packet.frames)]
         verdict = around.judge(packet, shown)
         if packet.copy:
-            return reported(packet, shown, verdict, around)
+            return _reported(packet, shown, verdict, around)
         if verdict.block:
             self.let_go()
             return [
@@ -72,7 +70,7 @@ class QuicFlow:
                 Found(packet, shown, verdict, around.event_id(), "blocked"),
                 BLOCKED,
             ]
-        return [*reported(packet, shown, verdict, around), Forward((*self.let_go(), *packet.frames))]
+        return [*_reported(packet, shown, verdict, around), Forward((*self.let_go(), *packet.frames))]
 
     def _hold(self, packet: Packet) -> list[Command]:
         if packet.copy:
@@ -97,15 +95,13 @@ def dns_packet(packet: Packet, around: Around) -> list[Command]:
             answer = around.answer(Blocked(packet, request, verdict, event, packet.payload))
             frames = (udp_to_vm(packet, answer),) if answer else ()
             return [*commands, Found(packet, request, verdict, event, "blocked"), ToVm(frames), BLOCKED]
-        commands += reported(packet, request, verdict, around)
+        commands += _reported(packet, request, verdict, around)
     if not packet.copy:
         commands.append(Forward(packet.frames))
     return commands
 
 
-def reported(packet: Packet, request: Request, verdict: Verdict, around: Around) -> list[Command]:
-    """Return the record of a request that goes on, where it is worth one."""
+def _reported(packet: Packet, request: Request, verdict: Verdict, around: Around) -> list[Command]:
     if verdict.match is None and not verdict.hidden_name:
         return []
-    reason = "never_block" if verdict.exempt else "copy" if verdict.block else ""
-    return [Found(packet, request, verdict, around.event_id(), "reported", reason)]
+    return [reported(packet, request, verdict, around)]

@@ -84,10 +84,12 @@ def ether(payload: Any, kind: int, *, from_vm: bool = True, tags: tuple[tuple[in
     return head + struct.pack("!H", kind) + bytes(payload)
 
 
-def tcp4(*, from_vm: bool = True, flags: int = 0x18, ack: int = 1000, payload: bytes = b"x" * 40) -> bytes:
+def tcp4(
+    *, from_vm: bool = True, flags: int = 0x18, seq: int = 1, ack: int = 1000, payload: bytes = b"x" * 40
+) -> bytes:
     source, target = (VM4, PEER4) if from_vm else (PEER4, VM4)
     sport, dport = (40000, 80) if from_vm else (80, 40000)
-    segment = dpkt.tcp.TCP(sport=sport, dport=dport, seq=1, ack=ack, flags=flags, data=payload)
+    segment = dpkt.tcp.TCP(sport=sport, dport=dport, seq=seq, ack=ack, flags=flags, data=payload)
     packet = dpkt.ip.IP(src=source.packed, dst=target.packed, p=6, data=segment)
     packet.len = len(packet)
     return bytes(packet)

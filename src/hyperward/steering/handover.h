@@ -171,7 +171,12 @@ static __noinline int hand_copy(struct __sk_buff *skb, struct port *port, struct
 	skb->mark = MARK_MAGIC | MARK_SCANNER_COPY | (id & MARK_VID_MASK);
 	failed = bpf_clone_redirect(skb, h.ifindex, 0);
 	skb->mark = before;
-	count(c, FROM_VM, failed ? WEB_COPY_LOST : WEB_COPIED, failed ? 1 : h.frames);
+	if (failed) {
+		__sync_fetch_and_add(&h.scanner->handed, -(__u64)h.frames);
+		count(c, FROM_VM, WEB_COPY_LOST, 1);
+	} else {
+		count(c, FROM_VM, WEB_COPIED, h.frames);
+	}
 	return 0;
 }
 

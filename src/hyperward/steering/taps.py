@@ -2,8 +2,8 @@
 
 A persistent device stays when its scanner dies, with the filters on it, and the scanner that comes after opens it
 again. Without `IFF_VNET_HDR` and offloads the kernel segments and checksums what it puts into the queue, so that a
-scanner reads frames as they would be on a wire. A frame is as long as what the VM sent: with jumbo frames longer than the
-device's MTU.
+scanner reads frames as they would be on a wire. A frame is as long as what the VM sent: with jumbo frames longer than
+the device's MTU.
 """
 
 import os

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hyperward.events.detect import PortView
 from hyperward.events.model import VmRef
 from hyperward.events.web import WebPort
+from hyperward.exclusions.scope import needs_observing
 from hyperward.ips.rules.classes import RuleClass
 from hyperward.policy.actions import Action
 from hyperward.policy.fields import Mode
@@ -64,8 +65,9 @@ class LedgerViews:
         lane = self._ledger.holder(port_id)
         if lane is None:
             return None
-        watched = self._applied_ports.get(port_id)
-        monitored = watched is None or watched.mode is Mode.MONITORING
+        port = self._applied_ports.get(port_id)
+        # A port is switched before it counts as applied: only rows that say so make copies in standard mode.
+        monitored = port is None or port.mode is Mode.MONITORING or not needs_observing(port.exclusions)
         return WebPort(
             vm=VmRef(name=lane.vm_name, id=f"{lane.port.platform}/{lane.port.instance}"),
             copy_reason="monitoring mode" if monitored else OBSERVED,

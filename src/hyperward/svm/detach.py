@@ -8,7 +8,6 @@ from hyperward.steering.pairs import remove_pairs
 from hyperward.steering.ports import KernelPorts
 from hyperward.steering.program import object_bytes, open_program
 from hyperward.steering.taps import remove_taps
-from hyperward.steering.taps import remove_taps
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.instance import only_instance, require_root

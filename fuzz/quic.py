@@ -1,4 +1,4 @@
-"""Fuzz target: datagrams of a QUIC client. Run with `src` and `tests` on the path."""
+"""Fuzz target: datagrams of a QUIC client."""
 
 from hellos import QUIC_V2, QuicClient, client_hello, crypto_frame
 from hyperward.webscan.protocols.crypto_pieces import MAX_PIECES

@@ -1,14 +1,23 @@
 """Frames as the kernel hands them to a web scanner, and a server that takes what the scanner lets go on."""
 
+import random
 import struct
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from itertools import pairwise
 
 from hyperward.webscan.scanner.craft import checksum
 
 VM_MAC, PEER_MAC = bytes.fromhex("020000000001"), bytes.fromhex("020000000009")
 PORT = 7
 SYN, FIN, RST, PSH, ACK, URG = 2, 1, 4, 8, 16, 32
+
+
+Chance = random.Random
+
+
+def chance_of(seed: int) -> Chance:
+    return random.Random(seed)  # noqa: S311 - a test that can be repeated
 
 
 @dataclass(frozen=True)
@@ -36,9 +45,13 @@ class Line:
             head = head[:10] + checksum(head + source + target).to_bytes(2, "big")
             return head + source + target + transport
         body = extensions + transport
-        return struct.pack("!IHBB", 6 << 28, len(body), first or protocol, 64) + source + target + body
+        return (
+            struct.pack("!IHBB", 6 << 28, len(body), protocol if first is None else first, 64) + source + target + body
+        )
 
-    def tcp(self, seq: int, data: bytes = b"", *, ack: int = 5000, flags: int = ACK | PSH, options: bytes = b"") -> bytes:
+    def tcp(
+        self, seq: int, data: bytes = b"", *, ack: int = 5000, flags: int = ACK | PSH, options: bytes = b""
+    ) -> bytes:
         return self.ether(self.ip(self.segment(seq, data, ack=ack, flags=flags, options=options)))
 
     def segment(
@@ -62,7 +75,7 @@ class Line:
         source, target = ip_address(self.local).packed, ip_address(self.remote).packed
         frames = []
         bounds = [0, *cuts, len(transport)]
-        for begin, end in zip(bounds, bounds[1:], strict=False):
+        for begin, end in pairwise(bounds):
             part = transport[begin:end]
             more = 0x2000 if end < len(transport) else 0
             head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(part), number, more | begin // 8, 64, protocol, 0)

@@ -59,6 +59,10 @@ class Seen:
 Decide = Callable[["Scanner", Seen], bool | None]
 
 
+def echo(_scanner: "Scanner", _seen: Seen) -> None:
+    """Decide nothing."""
+
+
 @dataclass
 class Scanner:
     """Reads its device in a thread of its own, writes frames back as they were, and keeps what it saw.
@@ -72,7 +76,7 @@ class Scanner:
 
     index: int
     maps: ScannerMaps
-    decide: Decide = lambda scanner, seen: None
+    decide: Decide = echo
     reads: bool = True
     beats: bool = True
     seen: list[Seen] = field(default_factory=list)
@@ -200,7 +204,7 @@ class WebLab:
         self.ports.web(found, limits)
 
     @contextmanager
-    def scanner(self, decide: Decide = lambda scanner, seen: None, *, index: int = 0) -> Iterator[Scanner]:
+    def scanner(self, decide: Decide = echo, *, index: int = 0) -> Iterator[Scanner]:
         """Run a scanner, as another process would: over the pinned maps."""
         maps = open_maps(self._pins)
         made = Scanner(index, maps, decide)

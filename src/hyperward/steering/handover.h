@@ -188,8 +188,6 @@ static __always_inline int web_scan(struct __sk_buff *skb, struct port *port, st
 
 	if (need == WEB_NEED_NOTHING)
 		return TC_GO_ON;
-	if (flow)
-		flow->web = WEB_MAY_KNOW;
 	if (!acts) {
 		if (need == WEB_NEED_LOOK)
 			hand_copy(skb, port, p, now);

@@ -228,7 +228,7 @@ class FlowKey(_Record):
 class Flow(_Record):
     """`struct flow`; pairs are (from the VM, to the VM), bytes are frame lengths before segmentation."""
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ2Q2Q2I2B6s6sBBQQ")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ2Q2Q2I2B6s6sBxQQ")
     first_ns: int
     last_ns: int
     packets_from: int
@@ -242,7 +242,6 @@ class Flow(_Record):
     vm_mac: bytes
     peer_mac: bytes
     opened: int = 0
-    web: int = 0
     exclusion: int = 0
     exclusion_row: int = 0
 

@@ -174,7 +174,7 @@ static __always_inline int web(struct __sk_buff *skb, struct port *port, struct 
 
 	if (d == FROM_VM)
 		return web_scan(skb, port, c, p, flow, acts, now);
-	if (!acts || !is_refused(p, flow, now))
+	if (!acts || !is_refused(p, now))
 		return TC_GO_ON;
 	count(c, TO_VM, WEB_REFUSED, 1);
 	return TC_ACT_SHOT;

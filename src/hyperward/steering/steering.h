@@ -157,13 +157,10 @@ struct flow {
 	__u8 vm_mac[6];
 	__u8 peer_mac[6];
 	__u8 opened;         /* enum opener bits: who began it; 0: we were not there, both: nobody can tell */
-	__u8 web;            /* enum web_known */
+	__u8 pad;
 	__u64 exclusion;     /* what the exclusions said: exclusion_version << 32 | enum exclusion_action */
 	__u64 exclusion_row; /* the row that said it; 0: none */
 };
-
-/* May web_flows know the flow? Saves the look-up for what was never handed over. */
-enum web_known { WEB_NOT_ASKED = 0, WEB_MAY_KNOW = 1, WEB_UNKNOWN = 2 };
 
 enum opener { OPENED_BY_VM = 1, OPENED_BY_REMOTE = 2, OPENED_BY_ANY = 3 };
 

@@ -28,15 +28,10 @@ enum web_need {
 };
 
 /* What the scanner knows of the flow; 0: nothing, or no longer. */
-static __always_inline struct web_flow *known_flow(struct packet *p, struct flow *flow, __u64 now)
+static __always_inline struct web_flow *known_flow(struct packet *p, __u64 now)
 {
-	struct web_flow *known;
+	struct web_flow *known = bpf_map_lookup_elem(&web_flows, &p->key);
 
-	if (flow && flow->web == WEB_UNKNOWN)
-		return 0;
-	known = bpf_map_lookup_elem(&web_flows, &p->key);
-	if (flow && flow->web == WEB_NOT_ASKED)
-		flow->web = known ? WEB_MAY_KNOW : WEB_UNKNOWN;
 	if (!known || (known->expires_ns && now >= known->expires_ns))
 		return 0;
 	return known;
@@ -153,13 +148,10 @@ static __noinline enum web_need web_need(struct __sk_buff *skb, struct port *por
 
 	if (!(p->known & KNOWN_PORTS) || (p->key.protocol != TCP && p->key.protocol != UDP))
 		return is_hidden(port, p) ? WEB_NEED_LOOK : WEB_NEED_NOTHING;
-	if (p->key.protocol == TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-		/* Another connection: nothing that was found of the last one holds. */
+	/* Another connection: nothing that was found of the last one holds. */
+	if (p->key.protocol == TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		bpf_map_delete_elem(&web_flows, &p->key);
-		if (flow)
-			flow->web = WEB_UNKNOWN;
-	}
-	known = known_flow(p, flow, now);
+	known = known_flow(p, now);
 	if (known)
 		state = known->state;
 	if (state == WEB_DROPPED)
@@ -181,13 +173,13 @@ static __noinline enum web_need web_need(struct __sk_buff *skb, struct port *por
 }
 
 /* Was the flow refused, so that nothing of it may reach the VM but what the scanner sends itself? */
-static __always_inline int is_refused(struct packet *p, struct flow *flow, __u64 now)
+static __always_inline int is_refused(struct packet *p, __u64 now)
 {
 	struct web_flow *known;
 
 	if (p->key.protocol != TCP && p->key.protocol != UDP)
 		return 0;
-	known = known_flow(p, flow, now);
+	known = known_flow(p, now);
 	return known && (known->state == WEB_BLOCKED || known->state == WEB_DROPPED);
 }
 

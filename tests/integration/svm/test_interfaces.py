@@ -67,11 +67,12 @@ def test_detach_leaves_the_interfaces_as_found(svm: Svm) -> None:
     assert during["vm3"] == before["vm3"], "a VM that no policy covers is not touched"
     # A foreign filter that comes to an interface whose qdisc is ours keeps the qdisc.
     svm.stop_daemon()
+    host(svm, "ip", "tuntap", "add", "dev", "hww1", "mode", "tap")
     done = svm.cli("svm", "detach")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert "released 2 ports" in done.stdout
     assert {name: look(svm, name) for name in names} == before
-    assert not any(name in host(svm, "ip", "-o", "link") for name in ("hwg0", "hwn0"))
+    assert not any(name in host(svm, "ip", "-o", "link") for name in ("hwg0", "hwn0", "hww"))
     assert guests == {name: svm.lab.netns(name).run(["ethtool", "-k", "eth0"]).stdout for name in guests}
     assert attack(svm.lab, "out", "vm1") is Result.COMPLETED
     assert [path.name for path in svm.run_dir.iterdir() if path.name == "bpf"] == []

@@ -25,8 +25,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from hyperward.webscan.address.model import Address
+from hyperward.webscan.address.numbers import is_ip
 from hyperward.webscan.database import keys
-from hyperward.webscan.database.keys import is_ip
 from hyperward.webscan.database.model import Entry, EntryKind, Match
 from hyperward.webscan.database.order import exactness
 from hyperward.webscan.database.reader import OpenFile, open_file

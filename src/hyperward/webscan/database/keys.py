@@ -20,7 +20,6 @@ _NAME: Final = rf"{_SIMPLE}|{_LABEL}(?:\.{_LABEL})*+"
 _IPV6: Final = r"[0-9a-f:.]*:[0-9a-f:.]*"
 _HOST: Final = re.compile(rf"({_NAME})|(\[)?({_IPV6})(?(2)\])")
 _HOST_AND_PATH: Final = re.compile(rf"(?:({_NAME})|(\[)({_IPV6})\])(?::[0-9]{{1,5}})?(/[!-~]*)")
-_IPV4_CHARACTERS: Final = frozenset("0123456789.")
 
 
 def hash64(data: bytes, seed: int) -> int:
@@ -44,11 +43,6 @@ def split(kind: EntryKind, text: str) -> tuple[str, str] | None:
 def key_of(kind: EntryKind, text: str) -> str:
     """Return the key of an entry's text; empty, which nothing is looked up by, when the text makes no sense."""
     return "".join(split(kind, text) or ())
-
-
-def is_ip(host: str) -> bool:
-    """Tell whether a canonical host is an IP address: such a host has no domains above it."""
-    return ":" in host or _IPV4_CHARACTERS.issuperset(host)
 
 
 def directory_depth(path: str) -> int:

@@ -62,10 +62,9 @@ class Reassembler:
     def add(self, fragment: Fragment, now: float) -> tuple[Packet | None, list[LetGo]]:
         """Take a fragment; return the packet that it completes, and what had to make room."""
         self.expire(now)
+        gone = self._room(fragment.port, len(fragment.frame), is_new=fragment.datagram not in self._pending)
         pieces = self._pending.get(fragment.datagram)
-        gone: list[LetGo] = []
         if pieces is None:
-            gone = self._room(fragment.port, len(fragment.frame))
             pieces = self._pending[fragment.datagram] = Pieces(fragment.port, now)
             self._ports[fragment.port] = self._ports.get(fragment.port, 0) + 1
         if not _place(pieces, fragment):
@@ -90,11 +89,12 @@ class Reassembler:
             self._forget(key)
             self.dropped += not pieces.bad
 
-    def _room(self, port: int, size: int) -> list[LetGo]:
+    def _room(self, port: int, size: int, *, is_new: bool) -> list[LetGo]:
         gone = []
         while self._pending:
-            crowded = self._ports.get(port, 0) >= MAX_PER_PORT
-            if not crowded and len(self._pending) < MAX_DATAGRAMS and self.bytes + size <= MAX_BYTES:
+            crowded = is_new and self._ports.get(port, 0) >= MAX_PER_PORT
+            full = is_new and len(self._pending) >= MAX_DATAGRAMS
+            if not crowded and not full and self.bytes + size <= MAX_BYTES:
                 break
             busiest = port if crowded else max(self._ports, key=self._ports.__getitem__)
             key = next(key for key, pieces in self._pending.items() if pieces.port == busiest)

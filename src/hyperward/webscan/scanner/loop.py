@@ -1,5 +1,6 @@
 """The loop of a scanner process: frames from the device to the scanner, a sign of life each time round."""
 
+import gc
 import select
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ BATCH: Final = 64
 POLL_MS: Final = 20
 """The kernel takes a scanner for dead that gave no sign of life for some hundred milliseconds; 50 is promised."""
 FOLLOW_SECONDS: Final = 0.25
+COLLECT_SECONDS: Final = 10.0
 
 
 class Device(Protocol):
@@ -50,6 +52,12 @@ class Loop:
         Raises:
             OSError: the device is gone.
         """
+        # Flows hold no cycles, so that counting references frees them; looking for cycles among all of them would keep
+        # packets waiting for a tenth of a second. What little there is of other cycles is looked for while idle.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        collected = 0.0
         waiter = select.poll()
         waiter.register(self._device.fd, select.POLLIN)
         following = 0.0
@@ -60,9 +68,12 @@ class Loop:
                 following = now + FOLLOW_SECONDS
                 self._follow()
             self._scanner.tick()
-            waiter.poll(POLL_MS)
+            if not waiter.poll(POLL_MS) and now - collected > COLLECT_SECONDS:
+                collected = now
+                gc.collect(1)
             self._batch()
         self._slot.dead()
+        gc.enable()
 
     def _batch(self) -> None:
         read, handle = self._device.read, self._scanner.frame

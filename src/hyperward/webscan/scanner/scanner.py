@@ -4,6 +4,7 @@ Whatever goes wrong with one packet lets that packet go on, as the policy's fail
 """
 
 import time
+import traceback
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from hyperward.webscan.scanner.blockpage import PageValues
 from hyperward.webscan.scanner.commands import Command, Drop, Found, Mark
 from hyperward.webscan.scanner.copyflow import CopyFlow
 from hyperward.webscan.scanner.fragments import Reassembler
-from hyperward.webscan.scanner.frames import SYN, TCP, Fragment, Packet, parse_frame
+from hyperward.webscan.scanner.frames import SYN, TAG_END, TCP, Fragment, Packet, parse_frame
 from hyperward.webscan.scanner.kernel import KernelFlows
 from hyperward.webscan.scanner.opening import open_flow
 from hyperward.webscan.scanner.recent import Recent
@@ -269,7 +270,7 @@ class Scanner:
     def _let_go(self, frames: tuple[bytes, ...], *, closed: bool) -> None:
         """Let frames go on that no verdict is for; copies never."""
         for frame in frames:
-            if frame[14] & _COPY_BYTE:
+            if len(frame) < TAG_END or frame[14] & _COPY_BYTE:
                 continue
             if closed:
                 self.counters["closed"] += 1
@@ -281,7 +282,13 @@ class Scanner:
         now = self._edges.clock()
         if now - self._logged >= _LOG_SECONDS:
             self._logged = now
-            log.error("packet_not_handled", exc_info=error, count=self.counters["exceptions"])
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            log.error(
+                "packet_not_handled",
+                reason=f"{type(error).__name__}: {error}",
+                where=f"{where.name} in {where.filename}, line {where.lineno}",
+                count=self.counters["exceptions"],
+            )
         try:
             port = int.from_bytes(frame[14:16], "big") & _PORT_BITS
             closed = self._is_closed(port)

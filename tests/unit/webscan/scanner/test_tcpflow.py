@@ -1,5 +1,3 @@
-import random
-
 import dpkt
 import pytest
 from hypothesis import given, settings
@@ -8,7 +6,7 @@ from hypothesis import strategies as st
 from hyperward.webscan.scanner.commands import Command, Drop, FlowState, Forward, Found, Mark, ToVm
 from hyperward.webscan.scanner.craft import SEGMENT
 from hyperward.webscan.scanner.tcpflow import MAX_HELD, TcpFlow
-from web_frames import ACK, PSH, SYN, URG, Line, Server
+from web_frames import ACK, PSH, SYN, URG, Chance, Line, Server, chance_of
 from web_world import Around, LineStream, packet_of
 
 LINE = Line()
@@ -45,7 +43,7 @@ class Run:
     def acked(self) -> int:
         return len(self.server.data)
 
-    def finish(self, data: bytes, chance: random.Random) -> None:
+    def finish(self, data: bytes, chance: Chance) -> None:
         """Send what the server lacks, again and again, as a sender does that hears no acknowledgement."""
         for _ in range(10_000):
             if self.acked >= len(data) or any(isinstance(command, ToVm) for command in self.commands):
@@ -77,7 +75,7 @@ def traffic(draw: st.DrawFn, *, evil: bool) -> tuple[bytes, int]:
     return b"".join(lines), draw(st.integers(0, 1 << 30))
 
 
-def shuffled(run: Run, data: bytes, chance: random.Random, *, lie: bool) -> None:
+def shuffled(run: Run, data: bytes, chance: Chance, *, lie: bool) -> None:
     """Send pieces in any order, overlapping, twice, some with other content."""
     for _ in range(chance.randint(0, 60)):
         at = chance.randint(0, len(data))
@@ -91,7 +89,7 @@ def shuffled(run: Run, data: bytes, chance: random.Random, *, lie: bool) -> None
 @given(traffic(evil=False))
 def test_a_clean_stream_arrives_whole_whatever_its_segments(case: tuple[bytes, int]) -> None:
     data, seed = case
-    chance = random.Random(seed)
+    chance = chance_of(seed)
     run = Run()
     for _ in range(chance.randint(0, 60)):
         at = chance.randint(0, len(data) - 1)
@@ -105,7 +103,7 @@ def test_a_clean_stream_arrives_whole_whatever_its_segments(case: tuple[bytes, i
 @given(traffic(evil=True))
 def test_a_blocked_request_never_completes_at_the_server(case: tuple[bytes, int]) -> None:
     data, seed = case
-    chance = random.Random(seed)
+    chance = chance_of(seed)
     run = Run()
     for _ in range(chance.randint(0, 60)):
         at = chance.randint(0, len(data) - 1)
@@ -120,7 +118,7 @@ def test_a_blocked_request_never_completes_at_the_server(case: tuple[bytes, int]
 @given(traffic(evil=True))
 def test_the_server_gets_no_byte_but_the_judged_ones(case: tuple[bytes, int]) -> None:
     data, seed = case
-    chance = random.Random(seed)
+    chance = chance_of(seed)
     run = Run()
     shuffled(run, data, chance, lie=True)
     if any(isinstance(command, Mark) for command in run.commands):
@@ -193,9 +191,12 @@ def test_a_held_blocked_request_leaves_nothing_at_the_server_and_resets_it() -> 
 def test_the_page_is_acknowledged_and_closed() -> None:
     run = Run()
     run.around.reply = b"p" * (SEGMENT + 10)
-    page = [command for command in run.send(0, b"evil\n") if isinstance(command, ToVm)][0].frames
+    page = next(command for command in run.send(0, b"evil\n") if isinstance(command, ToVm)).frames
     segments = [dpkt.ethernet.Ethernet(frame[:12] + frame[16:]).data.data for frame in page]
-    assert [(one.seq, len(one.data), one.flags & 1) for one in segments] == [(5000, SEGMENT, 0), (5000 + SEGMENT, 10, 1)]
+    assert [(one.seq, len(one.data), one.flags & 1) for one in segments] == [
+        (5000, SEGMENT, 0),
+        (5000 + SEGMENT, 10, 1),
+    ]
     assert {one.ack for one in segments} == {(START + 5) & 0xFFFFFFFF}
 
 
@@ -204,7 +205,7 @@ def test_a_request_behind_one_that_has_no_answer_yet_resets_both() -> None:
     run.send(0, b"good\nevil\n")
     assert run.acked == 0
     assert run.around.blocked == []
-    frames = [command for command in run.commands if isinstance(command, ToVm)][0].frames
+    frames = next(command for command in run.commands if isinstance(command, ToVm)).frames
     assert dpkt.ethernet.Ethernet(frames[0][:12] + frames[0][16:]).data.data.flags & 4
 
 
@@ -285,7 +286,7 @@ def test_a_request_in_a_syn_is_refused_with_a_reset() -> None:
     run = Run()
     packet = packet_of(LINE.tcp(START - 1, b"evil\n", flags=SYN, ack=0))
     commands = run.flow.packet(packet, run.around)
-    frames = [command for command in commands if isinstance(command, ToVm)][0].frames
+    frames = next(command for command in commands if isinstance(command, ToVm)).frames
     segment = dpkt.ethernet.Ethernet(frames[0][:12] + frames[0][16:]).data.data
     assert (segment.flags & 4, segment.seq, segment.ack) == (4, 0, (START + 5) & 0xFFFFFFFF)
     assert not [command for command in commands if isinstance(command, Forward)]
@@ -308,10 +309,10 @@ def test_the_end_of_a_blocked_connection(*, again: bool) -> None:
     run.around.reply = b"page"
     run.send(0, b"evil\n")
     if again:
-        frames = [one for one in run.send(0, b"evil\n") if isinstance(one, ToVm)][0].frames
+        frames = next(one for one in run.send(0, b"evil\n") if isinstance(one, ToVm)).frames
         assert frames[0].endswith(b"page")
     commands = run.send(5, b"", ack=5005, flags=ACK | 1)
-    frames = [one for one in commands if isinstance(one, ToVm)][0].frames
+    frames = next(one for one in commands if isinstance(one, ToVm)).frames
     segment = dpkt.ethernet.Ethernet(frames[0][:12] + frames[0][16:]).data.data
     assert (segment.seq, segment.ack, segment.flags) == (5005, (START + 6) & 0xFFFFFFFF, ACK)
     assert not [one for one in run.send(6, b"", ack=5005, flags=4) if isinstance(one, ToVm) and one.frames]

@@ -136,8 +136,9 @@ static __always_inline void count_hit(struct __sk_buff *skb, __u64 row)
 }
 
 /*
- * What do the exclusions of the port say? A row's hits are counted if `counts`. The answer for a flow is kept with it until a row changes, so the number of
- * rows costs nothing after the first packet. It is kept only where the packet showed all that rows ask for.
+ * What do the exclusions of the port say? A row's hits are counted if `counts`. The answer for a flow is kept with it
+ * until a row changes, so the number of rows costs nothing after the first packet. It is kept only where the packet
+ * showed all that rows ask for.
  */
 static __always_inline enum exclusion_action excluded(struct __sk_buff *skb, struct port *port, struct packet *p,
 						      struct flow *flow, int counts)

@@ -124,7 +124,8 @@ static __always_inline int web_failure(struct port *port, struct counters *c, en
 }
 
 /* Give the packet to a scanner. Returns a verdict, or TC_GO_ON where the policy lets it pass without. */
-static __noinline int hand_over(struct __sk_buff *skb, struct port *port, struct packet *p, enum web_need need, __u64 now)
+static __noinline int hand_over(struct __sk_buff *skb, struct port *port, struct packet *p, enum web_need need,
+				__u64 now)
 {
 	__u32 zero = 0, id = port->id;
 	struct settings *s = bpf_map_lookup_elem(&settings, &zero);

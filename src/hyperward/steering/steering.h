@@ -99,7 +99,7 @@ struct settings {
 	__u64 probe_ns;        /* time between two probes */
 	__u32 scanners;        /* web scanners; 0: none, and they count as down */
 	__u32 web_queue;       /* frames that may wait for one scanner; beyond: busy */
-	__u32 web_rate;        /* while more than a quarter of it waits: packets a second of one port, */
+	__u32 web_rate;        /* while more than a quarter of it waits: frames a second of one port, */
 	__u32 web_burst;       /* and so many at once */
 };
 

@@ -17,7 +17,7 @@ _KEEP_HOST = 1024  # a name has at most 253 bytes
 _FIRST_HOSTS, _FIRST_LINES = 4, 2  # kept of a head, beside the last ones: servers take the first or the last
 _LAST_LINES = 2
 _CARRIAGE_RETURN = 13
-_LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\n|\r(?=[^\n]))")
+_LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 # A field may follow any control byte, because some servers end lines there, and blanks are let pass before the colon.
 _HOST = re.compile(
     rb"(?:^|(?<=[\x00-\x08\x0a-\x1f\x7f\x85]))[ \t]*+host[\x00-\x20\x7f-\xa0]*+:([^\r\n]*)", re.IGNORECASE
@@ -61,12 +61,14 @@ class Hunt:
             self._tail = text[text.rfind(b"\n") + 1 :][-_KEEP - 1 :]
             return []
         found: list[Asked] = []
-        end = 0
-        for match in _LINE.finditer(text):
+        begin = 0
+        for match in _LINE_END.finditer(text):
             end = match.end()
             # a lone carriage return is known as a line end by the byte after it
-            self._take(match[1][-_KEEP:], start + end + (text[end - 1] == _CARRIAGE_RETURN), found)
-        self._tail = text[end:][-_KEEP - 1 :]
+            known = start + end + (text[end - 1] == _CARRIAGE_RETURN)
+            self._take(text[begin : match.start()][-_KEEP:], known, found)
+            begin = end
+        self._tail = text[begin:][-_KEEP - 1 :]
         return found
 
     def tell(self, end: int) -> list[Asked]:

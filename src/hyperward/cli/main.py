@@ -1,6 +1,7 @@
 """The command line: `hyperward`. Thin: parses, calls, prints.
 
 Exit codes: 0 done; 1 the machine lacks something or a command failed; 2 the input is wrong, nothing was changed.
+Commands that answer yes or no say in their help what else they use.
 """
 
 import logging
@@ -20,6 +21,7 @@ from hyperward.cli.policy import app as policy_app
 from hyperward.cli.svm import app as svm_app
 from hyperward.cli.svm import status
 from hyperward.cli.vm import app as vm_app
+from hyperward.cli.web import app as web_app
 
 app = typer.Typer(
     name="hyperward",
@@ -33,6 +35,7 @@ app.add_typer(vm_app, name="vm")
 app.add_typer(policy_app, name="policy")
 app.add_typer(blocked_app, name="blocked")
 app.add_typer(exclusions_app, name="exclusions")
+app.add_typer(web_app, name="web")
 app.add_typer(db_app, name="db")
 app.add_typer(lab_app, name="lab")
 app.command()(status)

@@ -4,25 +4,11 @@ The daemon writes the file whole under another name and renames it; a scanner re
 own status file which version it follows.
 """
 
-from enum import StrEnum
-
 import msgspec
 
+from hyperward.policy.actions import HelloAction, WebAction
 
-class WebAction(StrEnum):
-    """What happens to a request for an address of a category."""
-
-    BLOCK = "block"
-    REPORT = "report"
-    OFF = "off"
-
-
-class HelloAction(StrEnum):
-    """What happens to a TLS connection that hides its name (Encrypted Client Hello)."""
-
-    ALLOW = "allow"
-    """Let pass, with an event; the outer name is judged."""
-    RESET = "reset"
+__all__ = ["HelloAction", "PortScan", "ScannerSettings", "WebAction", "WebScan"]
 
 
 class WebScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

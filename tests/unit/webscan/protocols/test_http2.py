@@ -21,7 +21,9 @@ def client() -> H2Connection:
     return connection
 
 
-def fields(host: str = "a.example", path: str = "/x?y", method: str = "GET", *more: tuple[str, str]) -> list[tuple[str, str]]:
+def fields(
+    host: str = "a.example", path: str = "/x?y", method: str = "GET", *more: tuple[str, str]
+) -> list[tuple[str, str]]:
     return [(":method", method), (":scheme", "http"), (":authority", host), (":path", path), *more]
 
 
@@ -160,10 +162,17 @@ def test_a_header_frame_over_64_kb_is_not_awaited() -> None:
 
 HOSTS = st.from_regex(r"[a-z]{1,12}\.example", fullmatch=True)
 PATHS = st.from_regex(r"/[!-~]{0,40}", fullmatch=True)
-MORE = st.lists(st.tuples(st.from_regex(r"x-[a-z]{1,8}", fullmatch=True), st.from_regex(r"[a-z0-9]{1,60}", fullmatch=True)), max_size=5)
+MORE = st.lists(
+    st.tuples(st.from_regex(r"x-[a-z]{1,8}", fullmatch=True), st.from_regex(r"[a-z0-9]{1,60}", fullmatch=True)),
+    max_size=5,
+)
 
 
-@given(st.lists(st.tuples(HOSTS, PATHS, MORE, st.binary(max_size=50)), min_size=1, max_size=5), st.lists(st.integers(0, 900)), st.booleans())
+@given(
+    st.lists(st.tuples(HOSTS, PATHS, MORE, st.binary(max_size=50)), min_size=1, max_size=5),
+    st.lists(st.integers(0, 900)),
+    st.booleans(),
+)
 def test_any_split_of_a_valid_stream_shows_the_same(
     sent: list[tuple[str, str, list[tuple[str, str]], bytes]], cuts: list[int], skip: bool
 ) -> None:

@@ -48,6 +48,8 @@ class Web:
         rows: Sequence[dict[str, Any]] = (),
         **settings: Any,
     ) -> None:
+        """Replace the policy and wait until every scanner follows it: the daemon's event says so."""
+        applied = len(self.svm.events(Kind.POLICY_APPLIED)) if self.svm.starts else 0
         self.svm.policies(
             {
                 "name": "Web",
@@ -59,6 +61,8 @@ class Web:
                 "web_addresses": {"enabled": True, **settings},
             }
         )
+        if self.svm.starts:
+            self.svm.wait_for_events(Kind.POLICY_APPLIED, applied + 1)
 
     def get(self, host: str, path: str = "/", vm: str = VM) -> tuple[int, str]:
         """Ask the lab's server for a page under any name; return the status, 0 for none, and the body."""

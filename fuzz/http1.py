@@ -1,6 +1,7 @@
 """Fuzz target: the client's side of an HTTP/1 connection, and of one whose protocol has to be told first."""
 
 from client_streams import play
+from hellos import client_hello, records
 from hyperward.webscan.protocols.detect import client_stream
 from hyperward.webscan.protocols.http1 import Http1Stream
 from hyperward.webscan.protocols.http1_head import read_clean_head, read_usual_head
@@ -29,6 +30,7 @@ TOKENS = (
 _NEXT = b"GET /evil HTTP/1.1\r\nHost: evil.example\r\n\r\n"
 _POST = b"POST /up HTTP/1.1\r\nhost: a.example\r\n"
 _H2C = b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SEEDS = (
     b"GET /index.html?a=b HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: x/1.0 (y; z)\r\nAccept: */*\r\n\r\n" * 2,
     _POST + b"Content-Length: 11\r\n\r\nhello=world\r\nGET / HTTP/1.0\r\n\r\n",
@@ -38,7 +40,12 @@ SEEDS = (
     b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\n\r\nGET /in HTTP/1.1\r\nHost: b.example\r\n\r\n",
     b"GET http://a.example/p HTTP/1.1\r\nHost: b.example\r\nHost: c.example\r\n\r\n",
     b"GET / HTTP/1.1\nHost: a.example\n\nGET /b HTTP/1.1\n Host : b.example\n\n",
-    _H2C + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+    _H2C + _PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+    b"GET / HTTP/1.1\nHost: a.example\n\n"
+    + _H2C
+    + _PREFACE
+    + b"\x00\x00\x09\x01\x05\x00\x00\x00\x01\x82\x86\x84\x41\x04evil",
+    b"CONNECT a.example:443 HTTP/1.1\n\n" + records(client_hello("b.example")),
     b"GET /old\r\n",
     b"EHLO mail.example\r\nMAIL FROM:<a@example>\r\n",
 )

@@ -63,12 +63,32 @@ def test_every_protocol_is_told_on_every_port(data: bytes, name: bytes, protocol
         (CONNECT + DNS, [b"proxy.example:443", b"dns.example"]),
         (UPGRADE + HTTP2, [b"upgrade.example", b"http2.example"]),
         (UPGRADE + HTTP1 + UPGRADE + TLS, [b"upgrade.example", b"http1.example", b"upgrade.example", b"tls.example"]),
-        (CONNECT.replace(b"\r", b"") + TLS, [b"proxy.example:443", b"tls.example"]),
-        (CONNECT.replace(b"\r", b"") + b"{}" + HTTP1, [b"proxy.example:443", b"http1.example"]),
     ],
 )
 def test_after_a_connect_or_an_upgrade_it_is_told_anew(data: bytes, names: list[bytes]) -> None:
     assert detected(data).names == names
+
+
+UNCLEAR = b"GET / HTTP/1.1\nHost: a\n\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (CONNECT.replace(b"\r", b"") + TLS, b"tls.example"),
+        (CONNECT.replace(b"\r", b"") + b"{}" + HTTP1, b"http1.example"),
+        (CONNECT.replace(b"\r\n\r\n", b"\r\nContent-Length: 7\r\n\r\n") + TLS, b"tls.example"),
+        (UNCLEAR + CONNECT + TLS, b"tls.example"),
+        (UNCLEAR + UPGRADE + HTTP2, b"http2.example"),
+        (UNCLEAR + UPGRADE + PREFACE + b"rubbish" + HTTP1, b"http1.example"),
+        (UNCLEAR + UPGRADE + HTTP1.replace(b"\r\n\r\n", b"\r\nContent-Length: 9999\r\n\r\n") * 2, b"http1.example"),
+        (UNCLEAR + UPGRADE * 3 + HTTP2, b"http2.example"),
+    ],
+)
+def test_where_the_framing_is_unclear_a_tunnel_is_followed_beside_it(data: bytes, name: bytes) -> None:
+    played = detected(data)
+    assert name in played.names
+    assert played.decided == len(data)
 
 
 def test_offsets_count_from_the_start_of_the_connection() -> None:

@@ -97,7 +97,7 @@ def test_a_connect_ends_the_http_and_says_where_the_tunnel_begins() -> None:
     steps = stream.feed(0, head + b"\x16\x03")
     assert [step.request.target for step in steps if isinstance(step, Asked)] == [b"a.example:443"]
     assert isinstance(steps[-1], Finished)
-    assert stream.tunnel == Tunnel(len(head), b"\x16\x03", wary=False)
+    assert stream.tunnel == Tunnel(len(head), b"\x16\x03")
 
 
 def test_the_host_field_of_a_connect_is_judged_too_when_it_differs() -> None:
@@ -114,7 +114,7 @@ def test_the_protocol_may_change_after_the_body_of_an_upgrade() -> None:
     stream.feed(0, head + b"ab")
     assert stream.decided == len(head) + 3
     stream.feed(len(head) + 2, b"cPRI")
-    assert stream.tunnel == Tunnel(len(head) + 3, b"PRI", wary=False)
+    assert stream.tunnel == Tunnel(len(head) + 3, b"PRI")
 
 
 def test_of_a_head_over_64_kb_what_is_known_is_judged() -> None:

@@ -169,12 +169,12 @@ MORE = st.lists(
 
 
 @given(
-    st.lists(st.tuples(HOSTS, PATHS, MORE, st.binary(max_size=50)), min_size=1, max_size=5),
-    st.lists(st.integers(0, 900)),
-    st.booleans(),
+    sent=st.lists(st.tuples(HOSTS, PATHS, MORE, st.binary(max_size=50)), min_size=1, max_size=5),
+    cuts=st.lists(st.integers(0, 900)),
+    skip=st.booleans(),
 )
 def test_any_split_of_a_valid_stream_shows_the_same(
-    sent: list[tuple[str, str, list[tuple[str, str]], bytes]], cuts: list[int], skip: bool
+    *, sent: list[tuple[str, str, list[tuple[str, str]], bytes]], cuts: list[int], skip: bool
 ) -> None:
     connection = client()
     for number, (host, path, more, body) in enumerate(sent):
@@ -197,7 +197,7 @@ def test_no_bytes_raise(data: bytes, cuts: list[int]) -> None:
 
 @pytest.mark.parametrize("settings_needed", [True, False])
 @pytest.mark.parametrize("length", [0, 5, 16384, 16385, 65535, 70000])
-def test_a_client_reads_the_block_page(length: int, settings_needed: bool) -> None:
+def test_a_client_reads_the_block_page(*, length: int, settings_needed: bool) -> None:
     connection = client()
     connection.send_headers(1, fields(), end_stream=True)
     if not settings_needed:

@@ -1,0 +1,109 @@
+"""Requests in bytes of which nobody can say where one message ends and the next one begins. Pure.
+
+Where servers differ about the framing (two lengths, a length and chunks, bare line feeds, folded lines, blanks before
+a colon), following one reading would let pass the requests of another. Whatever the reading, a request head stands in
+the stream as contiguous lines. So every line of the stream is looked at: one that ends in an HTTP version is a request
+line, every Host field after it is its host, an empty line ends it. Nothing needs to be held back for that, because a
+server acts on a head when its empty line is there, and the packet that brings it is seen first.
+"""
+
+import re
+
+from hyperward.webscan.protocols.http1_line import Line, names_host, read_line, requests
+from hyperward.webscan.protocols.model import Asked
+
+_KEEP = 16384  # bytes of a line; servers take 8 to 16 KB
+_KEEP_HOST = 1024  # a name has at most 253 bytes
+_FIRST_HOSTS, _FIRST_LINES = 4, 2  # kept of a head, beside the last ones: servers take the first or the last
+_LAST_LINES = 2
+_CARRIAGE_RETURN = 13
+_LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
+# A field may follow any control byte, because some servers end lines there, and blanks are let pass before the colon.
+_HOST = re.compile(
+    rb"(?:^|(?<=[\x00-\x08\x0a-\x1f\x7f\x85]))[ \t]*+host[\x00-\x20\x7f-\xa0]*+:([^\r\n]*)", re.IGNORECASE
+)
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Hunt:
+    """Finds request heads at any place of a stream.
+
+    Args:
+        line: request line that the stream is in the middle of the head of.
+    """
+
+    __slots__ = ("_closed", "_hosts", "_lines", "_tail", "_told")
+
+    def __init__(self, line: Line | None = None) -> None:
+        self._lines: list[Line] = [] if line is None else [line]
+        self._hosts: list[bytes] = []
+        self._tail = b""
+        self._closed = False  # an empty line came after the request line
+        self._told = False  # all that was found of this head was returned
+
+    @property
+    def knows_host(self) -> bool:
+        """Whether a host is known of the head that the stream is in the middle of."""
+        return bool(self._hosts) or any(names_host(line) for line in self._lines)
+
+    @property
+    def line(self) -> Line | None:
+        """The last request line that was found."""
+        return self._lines[-1] if self._lines else None
+
+    def feed(self, offset: int, data: bytes) -> list[Asked]:
+        """Take the next bytes of the stream, the first of which is at `offset`."""
+        text = self._tail + data
+        start = offset - len(self._tail)
+        lowered = text.lower()
+        idle = not self._lines or (self._closed and self._told and b"host" not in lowered)
+        if idle and b"http/" not in lowered:
+            self._tail = text[text.rfind(b"\n") + 1 :][-_KEEP - 1 :]
+            return []
+        found: list[Asked] = []
+        begin = 0
+        for match in _LINE_END.finditer(text):
+            end = match.end()
+            # a lone carriage return is known as a line end by the byte after it
+            known = start + end + (text[end - 1] == _CARRIAGE_RETURN)
+            self._take(text[begin : match.start()][-_KEEP:], known, found)
+            begin = end
+        self._tail = text[begin:][-_KEEP - 1 :]
+        return found
+
+    def tell(self, end: int) -> list[Asked]:
+        """Return the requests of what is known so far of a head; their end is `end`."""
+        if self._told or not self._lines:
+            return []
+        self._told = True
+        made = dict.fromkeys(request for line in self._lines for request in requests(line, self._hosts))
+        return [Asked(request, end) for request in made]
+
+    def _take(self, text: bytes, end: int, found: list[Asked]) -> None:
+        if not text:
+            found += self.tell(end)
+            self._closed = True
+            return
+        lowered = text.lower()
+        line = read_line(text) if b"http/" in lowered else None
+        if line is not None:
+            if self._closed:
+                found += self.tell(end)
+                self._lines, self._hosts, self._closed = [], [], False
+            # Perhaps a field of the head before ("Via: ..."), perhaps a request that a body was cut short for.
+            if len(self._lines) == _FIRST_LINES + _LAST_LINES:
+                del self._lines[_FIRST_LINES]
+            self._lines.append(line)
+            self._told = False
+        elif self._lines and b"host" in lowered:
+            for host in _HOST.findall(text):
+                self._add(host.strip(b" \t")[:_KEEP_HOST])
+
+    def _add(self, host: bytes) -> None:
+        for name in dict.fromkeys((host, _CONTROL.split(host, maxsplit=1)[0])):
+            if name in self._hosts:
+                continue
+            if len(self._hosts) > _FIRST_HOSTS:
+                self._hosts.pop()
+            self._hosts.append(name)
+            self._told = False

@@ -55,13 +55,16 @@ class Site:
     @property
     def address(self) -> str:
         """The canonical address as far as the scan can see it: over TLS and QUIC that is the name alone."""
-        return f"{self.host}{self.path if self.way is Way.HTTP else ''}"
+        return f"{self.host}{self._port}{self.path}" if self.way is Way.HTTP else self.host
 
     @property
     def url(self) -> str:
         """The whole address, as a client is given it."""
-        port = f":{self.port}" if self.port else ""
-        return f"{SCHEMES[self.way]}://{self.host}{port}{self.path}"
+        return f"{SCHEMES[self.way]}://{self.host}{self._port}{self.path}"
+
+    @property
+    def _port(self) -> str:
+        return f":{self.port}" if self.port else ""
 
 
 _BLOCK, _REPORT = WebAction.BLOCK, WebAction.REPORT

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import pytest
 
-from hyperward.lab.demo import Scenario, Step, protected_vms
+from hyperward.lab.demo import Scenario, protected_vms
 from hyperward.lab.evidence import Row
 from hyperward.lab.plan import HOST
 from hyperward.lab.procs import processes_in
 from hyperward.lab.scene import play
+from hyperward.lab.step import Step
 from hyperward.lab.svm_process import LabSvm
 from hyperward.lab.topology import Lab
 from hyperward.policy.fields import Mode

@@ -12,11 +12,13 @@ from rich.console import Console
 
 from hyperward.cli.output import add_row, show, table
 from hyperward.errors import SystemFault
-from hyperward.lab.demo import Scenario, Step, demo_plan, protected_vms
+from hyperward.lab.demo import UNPROTECTED_VM, Scenario, demo_plan, protected_vms
 from hyperward.lab.interrupt import interruptible
 from hyperward.lab.scenario import QEMU_DOWNLOAD
+from hyperward.lab.step import Step
 from hyperward.lab.svm_process import LabSvm
 from hyperward.lab.topology import Lab
+from hyperward.lab.web.scenario import WebScenario
 
 _COLUMNS = ("", "tried", "expected", "happened", "event")
 
@@ -81,7 +83,9 @@ def _set_up(stack: ExitStack, name: str, steps: list[Step], *, qemu: bool, downl
         progress.say("starting the SVM")
         svm = stack.enter_context(LabSvm(lab, protected=protected_vms(plan)))
     scenario = Scenario(lab, svm, progress=progress.say, download=download, qemu_download=min(download, QEMU_DOWNLOAD))
-    for part in (scenario.standard, scenario.monitoring, scenario.without_policy, scenario.blocking):
+    web = WebScenario(lab, svm, progress=progress.say, protected=protected_vms(plan), unprotected=UNPROTECTED_VM)
+    parts = (scenario.standard, web.standard, scenario.monitoring, web.monitoring)
+    for part in (*parts, web.without_policy, scenario.without_policy, scenario.blocking):
         with progress:
             step = part()
         steps.append(step)

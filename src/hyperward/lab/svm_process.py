@@ -115,6 +115,30 @@ class LabSvm:
         """
         return EventReader(self.files.state_dir / "events.db")
 
+    def last_event(self) -> int:
+        """Return the number of the newest event.
+
+        Raises:
+            SystemFault: there are none yet.
+        """
+        with self.events() as reader:
+            return reader.last()
+
+    def events_after(self, after: int) -> list[Event]:
+        """Return the events with a higher number than that, oldest first.
+
+        Raises:
+            SystemFault: the daemon has ended.
+        """
+        if not self.alive:
+            raise SystemFault("the SVM has ended", where=str(self.log))
+        events: list[Event] = []
+        with self.events() as reader:
+            while batch := reader.newer(after):
+                after = batch[-1].seq
+                events += [stored.event for stored in batch]
+        return events
+
     def vms(self) -> dict[str, dict[str, Any]]:
         """Return what `hyperward vm list --json` says, by name of the VM.
 

@@ -250,7 +250,8 @@ class TcpFlow:
             message = message[: len(message) - (self._fed - refused.asked.end)]
             blocked = Blocked(packet, refused.asked.request, refused.verdict, event, message, refused.is_first)
             answer = around.answer(blocked)
-        self._closing = Closing(packet, answer)
+        # Over HTTP/2 the server speaks by itself: at the start, and for other streams.
+        self._closing = Closing(packet, answer, overtaken=refused.asked.request.version == "2")
         commands += [
             self.mark(),
             Found(packet, refused.asked.request, refused.verdict, event, "blocked"),

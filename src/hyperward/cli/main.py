@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hyperward.cli.blocked import app as blocked_app
+from hyperward.cli.db import app as db_app
 from hyperward.cli.events import events
 from hyperward.cli.exclusions import app as exclusions_app
 from hyperward.cli.failures import explain
@@ -33,6 +34,7 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(blocked_app, name="blocked")
 app.add_typer(exclusions_app, name="exclusions")
 app.add_typer(web_app, name="web")
+app.add_typer(db_app, name="db")
 app.add_typer(lab_app, name="lab")
 app.command()(status)
 app.command()(events)

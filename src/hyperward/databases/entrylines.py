@@ -11,7 +11,7 @@ side by side.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -49,8 +49,12 @@ def print_entry(entry: Entry) -> str:
     return line
 
 
-def print_entries(entries: Iterable[Entry]) -> bytes:
+def print_entries(entries: Iterable[Entry], *, refuse: Callable[[Entry, str], None] | None = None) -> bytes:
     """Return a file of the entries, sorted; of equal kind and text the lowest id stays.
+
+    Args:
+        entries: of one list and category.
+        refuse: told about an entry that cannot stand in a line, and why; without it such an entry is an error.
 
     Raises:
         InputError: an entry cannot stand in a line, or they are not all of one list and category.
@@ -64,7 +68,13 @@ def print_entries(entries: Iterable[Entry]) -> bytes:
             raise InputError(
                 f"entries of {origin} and of {(entry.list_id, entry.category)} in one file", hint="one file for each"
             )
-        line = print_entry(entry)
+        try:
+            line = print_entry(entry)
+        except InputError as error:
+            if refuse is None:
+                raise
+            refuse(entry, error.what)
+            continue
         key = line.partition("\t")[0]
         lines[key] = min(lines.get(key, line), line)
     return "".join(f"{lines[key]}\n" for key in sorted(lines)).encode("ascii")

@@ -68,7 +68,7 @@ class Guard:
             host, kind = host[:-1], EntryKind.DOMAIN
         if host.startswith("["):
             host = host[1:-1]
-        if host in self._suffixes:
+        elif host in self._suffixes:
             return f"{host} is a public suffix: below it are sites of many owners"
         for name in (host, host[len(_WWW) :]) if host.startswith(_WWW) else (host,):
             if name in self._shared:

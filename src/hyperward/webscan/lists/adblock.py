@@ -25,32 +25,35 @@ def read_adblock(lines: Callable[[], Iterable[bytes]], maker: Maker, report: Rea
         report: told what gives no entry.
     """
     exceptions = _exceptions(lines(), maker, report)
-    rule_for, name = _PLAIN_RULE.fullmatch, _PLAIN.fullmatch
     for number, line in enumerate(lines(), 1):
         report.lines = number
-        plain = rule_for(line)
-        kind = EntryKind.DOMAIN
-        if plain is None:
-            plain = name(line)
-            kind = EntryKind.HOST
-        if plain is not None:
-            text = plain[1].decode("ascii")
-        elif line.startswith(b"@@"):
+        try:
+            entry = _plain_entry(line, maker) or _entry(line, maker)
+        except Refusal as refusal:
+            report.refuse(number, str(refusal), line)
             continue
-        else:
-            try:
-                rule = parse_rule(line, maker)
-            except Refusal as refusal:
-                report.refuse(number, str(refusal), line)
-                continue
-            if rule is None:
-                continue
-            kind, text = rule.kind, rule.text
-        if exceptions.take_out(kind, text):
+        if entry is None:
+            continue
+        if exceptions.take_out(entry.kind, entry.text):
             report.exempted += 1
         else:
-            yield maker.entry(kind, text)
+            yield entry
     exceptions.tell(report)
+
+
+def _plain_entry(line: bytes, maker: Maker) -> Entry | None:
+    plain = _PLAIN_RULE.fullmatch(line)
+    if plain is not None:
+        return Entry(EntryKind.DOMAIN, plain[1].decode("ascii"), maker.category, maker.list_id)
+    plain = _PLAIN.fullmatch(line)
+    return Entry(EntryKind.HOST, plain[1].decode("ascii"), maker.category, maker.list_id) if plain is not None else None
+
+
+def _entry(line: bytes, maker: Maker) -> Entry | None:
+    if line.startswith(b"@@"):
+        return None
+    rule = parse_rule(line, maker)
+    return None if rule is None else maker.entry(rule.kind, rule.text)
 
 
 class _Exceptions:

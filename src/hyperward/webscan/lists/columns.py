@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from hyperward.errors import InputError
+from hyperward.webscan.database.limits import MAX_ENTRY_ID
 from hyperward.webscan.database.model import Entry
-from hyperward.webscan.lists.make import CATEGORY, MAX_ID, Maker, checked_length
+from hyperward.webscan.lists.make import CATEGORY, Maker, checked_length
 from hyperward.webscan.lists.model import Columns, ReadReport, Refusal
 
 DELIMITERS: Final = ",;\t|"
@@ -147,8 +148,8 @@ def _entry(cells: Sequence[str], places: Places, maker: Maker) -> Entry:
         entry = maker.item(b"http://" + host + slash + path) if path else maker.host(host)
     if places.id is not None:
         entry_id = _cell(cells, places.id).decode("utf-8", "replace")
-        if len(entry_id.encode()) > MAX_ID or not (entry_id.isprintable() or not entry_id):
-            raise Refusal(f"its id is not printable, or longer than {MAX_ID} bytes")
+        if len(entry_id.encode()) > MAX_ENTRY_ID or not (entry_id.isprintable() or not entry_id):
+            raise Refusal(f"its id is not printable, or longer than {MAX_ENTRY_ID} bytes")
         entry = replace(entry, entry_id=entry_id)
     if places.category is not None:
         category = _cell(cells, places.category).decode("utf-8", "replace").lower()

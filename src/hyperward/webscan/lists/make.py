@@ -5,18 +5,11 @@ from typing import Final
 
 from hyperward.webscan.address import Address, AddressError, canonical
 from hyperward.webscan.address.numbers import is_ip
+from hyperward.webscan.database.limits import MAX_HOST, refusal
 from hyperward.webscan.database.model import Entry, EntryKind
 from hyperward.webscan.lists.lines import MAX_LINE
 from hyperward.webscan.lists.model import ListOptions, NamesAs, Refusal
 
-MAX_TEXT: Final = 4096
-"""Characters of an entry's text, in canonical form."""
-MAX_NAME: Final = 253
-"""Characters of a host name: the 255 octets of RFC 1035, section 2.3.4, as they are written."""
-MAX_ID: Final = 200
-"""Bytes of an entry's number or name in its list."""
-
-TOO_LONG: Final = "the line is too long"
 PLAIN_NAME: Final = rb"(?=.{4,253}\Z)((?:[a-z0-9_](?:[a-z0-9_-]{0,62}+)\.)++[a-z][a-z0-9-]{0,62}+)"
 """A name that is canonical as it is: nearly every line of nearly every list."""
 
@@ -47,8 +40,15 @@ class Maker:
         self._folders = options.folders
 
     def entry(self, kind: EntryKind, text: str) -> Entry:
-        """Return an entry of the list."""
-        return Entry(kind, text, self.category, self.list_id)
+        """Return an entry of the list.
+
+        Raises:
+            Refusal: a database cannot hold it.
+        """
+        made = Entry(kind, text, self.category, self.list_id)
+        if why := refusal(made):
+            raise Refusal(why)
+        return made
 
     def item(self, written: bytes) -> Entry:
         """Return the entry for a name, IP address or web address.
@@ -73,7 +73,7 @@ class Maker:
         """
         plain = _IPV4.fullmatch(written)
         if plain is not None:
-            return self.entry(EntryKind.HOST, _somewhere(plain[1].decode("ascii")))
+            return Entry(EntryKind.HOST, _somewhere(plain[1].decode("ascii")), self.category, self.list_id)
         name = written[1:] if written.startswith(b"*.") else written
         below = name.startswith(b".")
         address = self.parse(name[1:] if below else name)
@@ -96,21 +96,14 @@ class Maker:
         host = address.host
         if is_ip(host):
             _somewhere(host)
-        elif not _NAME.fullmatch(host) or len(host) > MAX_NAME:
+        elif not _NAME.fullmatch(host) or len(host) > MAX_HOST:
             raise Refusal("no host name" if "." in host else "a name without a dot")
         return address
 
 
 def listed_text(address: Address) -> str:
-    """Return host, path and query as an entry has them: without the port.
-
-    Raises:
-        Refusal: they are longer than an entry may be.
-    """
-    text = str(Address(address.host, address.path, address.query))
-    if len(text) > MAX_TEXT:
-        raise Refusal(TOO_LONG)
-    return text
+    """Return host, path and query as an entry has them: without the port."""
+    return str(Address(address.host, address.path, address.query))
 
 
 def checked_length(line: bytes) -> bytes:
@@ -120,7 +113,7 @@ def checked_length(line: bytes) -> bytes:
         Refusal: it is longer than a line may be.
     """
     if len(line) > MAX_LINE:
-        raise Refusal(TOO_LONG)
+        raise Refusal("the line is too long")
     return line
 
 

@@ -77,7 +77,7 @@ def test_what_can_be_used_is_published_and_the_rest_is_reported(tmp_path: Path, 
     assert content_of(repo, "rules/own.rules").decode() == f"{GOOD}\n"
     assert content_of(repo, "addresses/bad.addresses") == b"D evil.example\nE shop.example/a/b.exe\n"
     refused = content_of(repo, "reports/own.csv").decode()
-    assert "own.rules,2,9000002,the engine refuses it" in refused
+    assert 'own.rules,2,9000002,"left out, the engine refuses it' in refused
     assert "bad.txt:2" in content_of(repo, "reports/bad.csv").decode()
     manifest = latest_manifest(Repository(repo))
     assert manifest is not None
@@ -161,7 +161,7 @@ def torn(path: Path) -> None:
     ],
 )
 def test_a_hostile_archive_publishes_nothing(
-    tmp_path: Path, repo: Path, keys: Path, name: str, make: Any, what: str
+    tmp_path: Path, repo: Path, keys: Path, *, name: str, make: Any, what: str
 ) -> None:
     sources = write_sources(tmp_path, f"- {{id: feed, kind: rules, from: {name}, licence: MIT}}")
     make(tmp_path / name)

@@ -9,7 +9,6 @@ a crash at any point `open_store` says so, and says what was under way, so that 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,32 +19,17 @@ import structlog
 from hyperward.databases import ledger as book
 from hyperward.databases.disk import TEMPORARY, Disk
 from hyperward.databases.errors import DamagedError, disk_faults
-from hyperward.databases.held import Held, same
+from hyperward.databases.held import same
 from hyperward.databases.history import append_record, read_history
 from hyperward.databases.ledger import Attempt, Ledger, Record, Stage
-from hyperward.databases.manifest import Manifest, parse_manifest, print_manifest
+from hyperward.databases.manifest import Manifest, print_manifest
 from hyperward.databases.pack import chunks_of
+from hyperward.databases.stored import StoredVersion, manifest_in, read_version, whole_version
 from hyperward.errors import InputError
 
 KEEP: Final = 4
 """Versions that `prune` leaves, active and previous among them."""
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVersion:
-    """A version on disk: its manifest, and the folder with its files under their paths."""
-
-    manifest: Manifest
-    folder: Path
-
-    def path(self, name: str) -> Path:
-        """Return where a file of the manifest is."""
-        return self.folder / name
-
-    def held(self) -> Held:
-        """Return it as what a fetch can start from."""
-        return Held(self.manifest.version, {file.sha256: self.folder / file.path for file in self.manifest.files()})
 
 
 class VersionStore:
@@ -93,20 +77,7 @@ class VersionStore:
             InputError: no such version.
             DamagedError: it is not what was written.
         """
-        folder = self._versions / str(number)
-        try:
-            manifest = parse_manifest((folder / "manifest.json").read_bytes(), where=str(folder / "manifest.json"))
-        except OSError:
-            raise InputError(f"version {number} is not on this machine", hint="choose one of those that are") from None
-        except InputError as error:
-            raise _damaged(error.what, folder) from None
-        for file in manifest.files():
-            path = folder / file.path
-            if not (same(path, file.sha256, file.size) if verify else _has_size(path, file.size)):
-                raise _damaged(f"{file.path} is not what was written", folder)
-        if manifest.version != number:
-            raise _damaged(f"it is version {manifest.version}", folder)
-        return StoredVersion(manifest, folder)
+        return read_version(self._versions / str(number), number, verify=verify)
 
     def add(self, manifest: Manifest, files: Mapping[str, Path]) -> StoredVersion:
         """Take in a version: complete on disk when this returns, or not there at all.
@@ -120,8 +91,8 @@ class VersionStore:
             SpaceFault, SystemFault: the disk is full or broken; nothing is left behind.
         """
         folder = self._versions / str(manifest.version)
-        known = self._manifest_of(manifest.version)
-        if known == manifest and (found := self._whole(manifest.version)):
+        known = manifest_in(folder)
+        if known == manifest and (found := whole_version(folder, manifest.version)):
             return found
         if known not in {None, manifest} and manifest.version in self._in_use():
             raise InputError(
@@ -205,19 +176,6 @@ class VersionStore:
         self._disk.folder(building)
         self._disk.write(building / "manifest.json", (print_manifest(manifest),), mode=0o444)
 
-    def _manifest_of(self, number: int) -> Manifest | None:
-        path = self._versions / str(number) / "manifest.json"
-        try:
-            return parse_manifest(path.read_bytes(), where=str(path))
-        except (OSError, InputError):
-            return None
-
-    def _whole(self, number: int) -> StoredVersion | None:
-        try:
-            return self.version(number, verify=True)
-        except DamagedError:
-            return None
-
     def _in_use(self) -> set[int]:
         attempt = {self._ledger.attempt.to} if self._ledger.attempt else set()
         return {self._ledger.active, self._ledger.previous} | attempt
@@ -290,14 +248,3 @@ def open_store(
         ) from None
     store = VersionStore(folder, ledger, disk or Disk(), clock)
     return store, store._recover()  # noqa: SLF001 - the two make one constructor
-
-
-def _has_size(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
-
-
-def _damaged(what: str, folder: Path) -> DamagedError:
-    return DamagedError(what, where=str(folder), hint="fetch the version again, or roll back to another one")

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from database_repos import NOW, Publisher
-from failing_disk import FullDisk
+from failing_disk import CutDisk, FullDisk, PowerCut
 from hyperward.databases.client.fetch import fetch_version
 from hyperward.databases.client.metadata import init_trust
 from hyperward.databases.errors import BusyFault, NothingPublishedError, SpaceFault
 from hyperward.databases.lock import locked
+from hyperward.databases.repository.advance import advance
 from hyperward.databases.repository.folder import Repository
 from hyperward.databases.repository.keys import create_key
 from hyperward.databases.repository.prune import prune
@@ -259,6 +260,54 @@ def test_no_room_for_a_version(tmp_path: Path) -> None:
     publisher.stage(2, content)
     publisher.advance()
     assert _reads(publisher, tmp_path) == 2
+
+
+@pytest.mark.parametrize("role", ["targets", "snapshot", "timestamp"])
+def test_what_somebody_changed_is_never_signed(tmp_path: Path, role: str) -> None:
+    publisher = Publisher(tmp_path / "publisher")
+    publisher.initialise()
+    publisher.publish(1, ["a.example"])
+    path = publisher.repository.metadata / ("timestamp.json" if role == "timestamp" else f"2.{role}.json")
+    raw = path.read_bytes()
+    assert b'"spec_version":"1.0.' in raw
+    path.write_bytes(raw.replace(b'"spec_version":"1.0.', b'"spec_version":"1.9.'))
+    fresh = create_key(publisher.keys / "fresh")
+    for work in (
+        lambda: publisher.advance(renew=["targets", "snapshot", "timestamp"]),
+        lambda: publisher.stage(2, publisher.content(["b.example"])),
+        lambda: stage_next_root(publisher.repository, {role: RoleKeys((fresh,))}, now=NOW, expiry=publisher.expiry),
+    ):
+        with pytest.raises(InputError, match=r"not what was signed|is not signed by the keys of the root"):
+            work()
+
+
+def test_a_change_of_lost_keys_goes_on_after_a_power_cut(tmp_path: Path) -> None:
+    publisher = Publisher(tmp_path / "publisher")
+    init_trust(tmp_path / "trust", publisher.initialise())
+    publisher.publish(1, ["a.example"])
+    fresh = create_key(publisher.keys / "fresh")
+    signers = publisher.signers("root", "targets", "snapshot", "fresh")
+    step = 0
+    while True:
+        folder = tmp_path / f"cut-{step}"
+        shutil.copytree(publisher.repository.folder, folder)
+        cut = Repository(folder, CutDisk(step))
+        try:
+            stage_next_root(cut, {"timestamp": RoleKeys((fresh,))}, now=NOW, expiry=publisher.expiry)
+            advance(cut, signers, now=NOW, expiry=publisher.expiry, old_keys_lost=True)
+            break
+        except PowerCut:
+            pass
+        again = Repository(folder)
+        if not again.staged("root") and again.numbers("root") == [1]:
+            stage_next_root(again, {"timestamp": RoleKeys((fresh,))}, now=NOW, expiry=publisher.expiry)
+        advance(again, signers, now=NOW, expiry=publisher.expiry, old_keys_lost=True)
+        shutil.rmtree(tmp_path / "trust" / "metadata", ignore_errors=True)
+        assert again.numbers("root") == [1, 2]
+        assert fetch_version(tmp_path / "trust", str(folder), tmp_path / "cache").manifest.version == 1
+        shutil.rmtree(folder)
+        step += 1
+    assert step > 8
 
 
 def test_a_damaged_repository_is_refused(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.exceptions import LengthOrHashMismatchError, RepositoryError
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
 from hyperward.databases.disk import Disk
 from hyperward.databases.errors import disk_faults
@@ -89,8 +89,16 @@ class Repository:
         if root is None or not path.exists():
             return Current(root, None, None, None)
         timestamp: Metadata[Timestamp] = read_metadata(path, "timestamp")
-        snapshot: Metadata[Snapshot] = self.numbered("snapshot", timestamp.signed.snapshot_meta.version)
-        targets: Metadata[Targets] = self.numbered("targets", snapshot.signed.meta["targets.json"].version)
+        snapshot: Metadata[Snapshot] = self._named("snapshot", timestamp.signed.snapshot_meta)
+        targets: Metadata[Targets] = self._named("targets", snapshot.signed.meta["targets.json"])
+        roots = self._judges(root)
+        for role, metadata in (("timestamp", timestamp), ("snapshot", snapshot), ("targets", targets)):
+            if not any(_holds(judge, role, metadata) for judge in roots):
+                raise InputError(
+                    f"{role} version {metadata.signed.version} is not signed by the keys of the root",
+                    where=str(self.metadata),
+                    hint="somebody changed the repository: restore it from a copy before anything is signed",
+                )
         return Current(root, targets, snapshot, timestamp)
 
     def numbered(self, role: str, version: int) -> Metadata[Any]:
@@ -119,12 +127,39 @@ class Repository:
         """Keep metadata until it is signed by enough keys."""
         self.disk.write(self.staging / f"{role}.json", (to_bytes(metadata),))
 
+    def _named(self, role: str, meta: MetaFile) -> Metadata[Any]:
+        """Return metadata that other metadata names, refused when its bytes are others."""
+        path = self.metadata / f"{meta.version}.{role}.json"
+        metadata = read_metadata(path, role)
+        try:
+            meta.verify_length_and_hashes(path.read_bytes())
+        except (OSError, LengthOrHashMismatchError) as error:
+            raise InputError(
+                f"the metadata is not what was signed ({error})", where=str(path), hint="restore it from a copy"
+            ) from None
+        return metadata
+
+    def _judges(self, root: Metadata[Root]) -> list[Root]:
+        """Return the roots under which what readers have may be signed.
+
+        That is the last one; and the one before while a change of keys, whose old keys are lost, was cut off half way.
+        """
+        staged = self.staged("root")
+        if staged and staged.signed.version == root.signed.version and root.signed.version > 1:
+            before: Metadata[Root] = self.numbered("root", root.signed.version - 1)
+            return [root.signed, before.signed]
+        return [root.signed]
+
     def _read_root(self) -> Metadata[Root] | None:
         numbers = self.numbers("root") if self.metadata.is_dir() else []
         if not numbers:
             return None
         root: Metadata[Root] = self.numbered("root", numbers[-1])
         return root
+
+
+def _holds(root: Root, role: str, metadata: Metadata[Any]) -> bool:
+    return bool(root.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
 
 
 def read_metadata(path: Path, role: str) -> Metadata[Any]:

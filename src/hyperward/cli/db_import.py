@@ -151,7 +151,7 @@ def _show_demoted(report: ImportReport) -> None:
         was = demotion.was.name.lower()
         add_row(made, source.list_id, was, demotion.text, demotion.entry.text, demotion.reason)
     show(made)
-    _rest("demotions", sum(source.guard.demoted for source in report.sources) - MAX_ROWS)
+    _rest("demotions", len(demotions) - MAX_ROWS)
 
 
 def _rest(what: str, count: int) -> None:

@@ -15,6 +15,7 @@ from hyperward.cli.running import ASK_SECONDS, in_force, socket_of, vm_of
 from hyperward.cli.simulate import simulate
 from hyperward.errors import InputError
 from hyperward.inventory.values import Address, parse_address
+from hyperward.policy.explain import explain as explain_vm
 from hyperward.policy.export import effective_yaml, jsonable, schema_text
 from hyperward.policy.plan import Plan
 from hyperward.policy.plan import plan as plan_of

@@ -14,6 +14,7 @@ import typer
 
 from hyperward.cli.output import add_row, print_json, print_text, show, table
 from hyperward.cli.paths import DEFAULT_CONFIG, ConfigOption, JsonOption
+from hyperward.cli.policy_tables import value_text
 from hyperward.cli.running import in_force, vm_of
 from hyperward.errors import InputError
 from hyperward.policy.explain import SettingInForce
@@ -21,6 +22,7 @@ from hyperward.policy.explain import explain as explain_vm
 from hyperward.policy.export import jsonable
 from hyperward.policy.fields import Mode
 from hyperward.policy.resolve import Resolver
+from hyperward.policy.web import WebCategories
 from hyperward.svm.config import load_config
 from hyperward.webscan.database import Layers, open_database
 from hyperward.webscan.explain import Listed, Looked, Outcome, Seen, look_up, see, worst
@@ -113,6 +115,8 @@ def explain(
 ) -> None:
     """Show what becomes of an address for a VM, and why: what is looked up, what is found, which settings decide.
 
+    Exclusions are left aside: they hold for the address that a connection goes to (hyperward policy explain --remote).
+
     Exit code 0 when it would not be blocked; 3 when it would; 2 when it is no address.
     """
     holds = _policy(config, vm, policy, inventory)
@@ -197,8 +201,7 @@ def _show(answer: _Answer, holds: _Policy) -> None:
     show(protocols)
     settings = table("Settings that decide", ("setting", "value", "set by"))
     for setting in _deciding(answer, holds):
-        value = jsonable(setting.value)
-        add_row(settings, setting.path, value if isinstance(value, str) else str(value), str(setting.origin))
+        add_row(settings, setting.path, value_text(setting.value), str(setting.origin))
     show(settings)
 
 
@@ -207,7 +210,8 @@ def _deciding(answer: _Answer, holds: _Policy) -> list[SettingInForce]:
     wanted = {"mode", "web_addresses.enabled"}
     wanted |= {f"web_addresses.protocols.{one.protocol}" for one in answer.seen}
     for entry in answer.looked.listed:
-        wanted |= {f"web_addresses.categories.{entry.category}", "web_addresses.own_categories"}
+        built_in = entry.category in WebCategories.model_fields
+        wanted.add(f"web_addresses.categories.{entry.category}" if built_in else "web_addresses.own_categories")
     if any(one.mask for one in answer.seen):
         wanted.add("web_addresses.never_block")
     return [setting for setting in holds.settings if setting.path in wanted]

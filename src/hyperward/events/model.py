@@ -50,7 +50,6 @@ class Kind(StrEnum):
     SCANNER_CRASHED = "scanner_crashed"
     SCANNER_CRASH_LOOP = "scanner_crash_loop"
     SCANNER_START_FAILED = "scanner_start_failed"
-    DATABASE_REFUSED = "database_refused"
     RULES_IN_FORCE = "rules_in_force"
     RULES_REFUSED = "rules_refused"
     FAILURE_ACTION = "failure_action"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hyperward.cli.db_import import app
+from hyperward.cli.db import app
 from hyperward.errors import HyperwardError, InputError, SystemFault
 from hyperward.webscan.address import canonical
 from hyperward.webscan.database.database import open_database

@@ -7,7 +7,7 @@ reads the settings when it starts.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import msgspec
 import structlog
 
-from hyperward.errors import SystemFault
+from hyperward.errors import HyperwardError, SystemFault
 from hyperward.files import write_atomically
 from hyperward.ips.engine.files import make_folder
 from hyperward.steering.layout import MAX_SCANNERS
@@ -176,7 +176,13 @@ class ScannerLink:
             refused = _refused(reports, version)
             if refused:
                 return refused
-            waiting = [i for i in running if i not in reports or reports[i].settings_version < version]
+            waiting = [
+                index
+                for index in running
+                if index not in reports
+                or reports[index].settings_version < version
+                or not self._supervisor.answers(index)
+            ]
             if not waiting:
                 return ""
             if time.monotonic() > deadline:
@@ -212,12 +218,14 @@ def _mark(path: str) -> object:
 
 
 class StubScanners:
-    """Twin for tests: follows at once, or says why not."""
+    """Twin for tests: follows at once, or says why not. `on_follow` is called first."""
 
     def __init__(self) -> None:
         self.ports: dict[int, ScannedPort] = {}
         self.calls: list[dict[int, ScannedPort]] = []
         self.refuses = ""
+        self.fails: HyperwardError | None = None
+        self.on_follow: Callable[[], None] = lambda: None
 
     def told(self) -> dict[int, ScannedPort]:
         """Return the ports told last."""
@@ -225,6 +233,9 @@ class StubScanners:
 
     async def follow(self, ports: Mapping[int, ScannedPort]) -> str:
         """Take the ports over, or say what the test says."""
+        self.on_follow()
+        if self.fails is not None:
+            raise self.fails
         self.ports = dict(ports)
         self.calls.append(dict(ports))
         return self.refuses

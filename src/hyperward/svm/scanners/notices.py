@@ -10,7 +10,6 @@ from hyperward.events.model import Event, Feature, Kind, Severity
 _SEVERE: Final = {
     Kind.SCANNER_CRASHED: Severity.FUNCTIONAL_FAILURE,
     Kind.SCANNER_START_FAILED: Severity.FUNCTIONAL_FAILURE,
-    Kind.DATABASE_REFUSED: Severity.FUNCTIONAL_FAILURE,
     Kind.SCANNER_CRASH_LOOP: Severity.CRITICAL,
 }
 

@@ -42,11 +42,12 @@ def canonical(url: str | bytes) -> Address:
     Raises:
         AddressError: it has no host, a port that is none, a scheme without a host, or is too long.
     """
-    if isinstance(url, str):
-        plain = _PLAIN.fullmatch(url)
-        if plain is not None and len(url) <= MAX_LENGTH:
+    if url.isascii() and len(url) <= MAX_LENGTH:
+        plain = _PLAIN.fullmatch(url if isinstance(url, str) else url.decode("ascii"))
+        if plain is not None:
             host, path, query = plain.groups()
             return Address(host, path or "/", query)
+    if isinstance(url, str):
         url = to_bytes(url)
     if len(url) > MAX_LENGTH:
         raise AddressError(f"the address has {len(url)} bytes, more than {MAX_LENGTH}", where=shown(url))

@@ -33,7 +33,7 @@ class GuardReport:
 
     Args:
         demoted: all of them.
-        listed: the first `MAX_LISTED`.
+        listed: the first `MAX_LISTED`, each one once.
     """
 
     demoted: int = 0
@@ -94,6 +94,7 @@ class Guard:
 
 def guarded(entries: Iterable[Entry], guard: Guard, report: GuardReport) -> Iterator[Entry]:
     """Yield entries, those that block too much as their exact address; each of these is noted in the report."""
+    seen: set[tuple[EntryKind, str]] = set()
     for entry in entries:
         if entry.kind is EntryKind.EXACT or not (reason := guard.why_not(entry)):
             yield entry
@@ -101,7 +102,8 @@ def guarded(entries: Iterable[Entry], guard: Guard, report: GuardReport) -> Iter
         text = entry.text if entry.text.endswith("/") else f"{entry.text}/"
         exact = replace(entry, kind=EntryKind.EXACT, text=text)
         report.demoted += 1
-        if len(report.listed) < MAX_LISTED:
+        if len(report.listed) < MAX_LISTED and (entry.kind, entry.text) not in seen:
+            seen.add((entry.kind, entry.text))
             report.listed.append(Demotion(exact, entry.kind, entry.text, reason))
         yield exact
 

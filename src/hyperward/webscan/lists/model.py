@@ -8,8 +8,9 @@ from typing import Final
 from hyperward.webscan.address.errors import shown
 
 MAX_SHOWN: Final = 1000
-"""Refused lines of one list that are kept with their text; all are counted."""
-MAX_REASONS: Final = 100
+"""Refused lines of one list that are kept with their text, for each reason; all are counted."""
+MAX_REASONS: Final = 30
+_OTHER: Final = "for another reason"
 
 
 class ListFormat(StrEnum):
@@ -97,7 +98,7 @@ class ReadReport:
         exempted: entries left out because the list has an exception for them.
         refused: lines, all of them.
         reasons: how many lines were refused for what.
-        shown: the first `MAX_SHOWN` refused lines.
+        shown: refused lines, the first `MAX_SHOWN` for each reason.
         size: bytes of the file.
         position: bytes of it that were read.
     """
@@ -116,11 +117,10 @@ class ReadReport:
     def refuse(self, line: int, reason: str, text: bytes) -> None:
         """Note that a line gives no entry."""
         self.refused += 1
-        if reason in self.reasons or len(self.reasons) < MAX_REASONS:
-            self.reasons[reason] += 1
-        else:
-            self.reasons["for another reason"] += 1
-        if len(self.shown) < MAX_SHOWN:
+        if reason not in self.reasons and len(self.reasons) >= MAX_REASONS:
+            reason = _OTHER
+        self.reasons[reason] += 1
+        if self.reasons[reason] <= MAX_SHOWN:
             self.shown.append(RefusedLine(line, reason, shown(text.strip())))
 
 

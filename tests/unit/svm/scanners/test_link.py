@@ -42,6 +42,9 @@ class Ourselves(ScannerSupervisor):
     def process(self, index: int) -> WatchedProcess | None:
         return self.ours if self.runs[index] else None
 
+    def answers(self, index: int) -> bool:
+        return self.runs[index]
+
     async def start(self) -> None:
         self.calls.append("start")
         self.started_hook()
@@ -164,7 +167,7 @@ def test_state_and_status(node: Node) -> None:
     for index in (0, 1):
         node.report(index, 1)
     state = node.link.state()
-    assert (state.all_run, state.all_follow, state.all_have_databases, state.all_answer) == (True, True, True, False)
+    assert (state.all_run, state.all_follow, state.all_have_databases, state.all_answer) == (True, True, True, True)
     status = node.link.status()
     assert (status["ports"], status["databases"]) == (1, {str(node.database): "v1"})
 

@@ -70,11 +70,12 @@ def test_what_stays(kind: str, text: str) -> None:
 
 
 def test_the_listing_is_bounded_and_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard_module, "MAX_LISTED", 3)
+    monkeypatch.setattr(guard_module, "MAX_LISTED", 2)
     report = GuardReport()
-    entries = [Entry(EntryKind.DOMAIN, "popular.example", "malicious", "list")] * 5
-    assert len(list(guarded(entries, GUARD, report))) == report.demoted == 5
-    assert len(report.listed) == 3
+    texts = ["popular.example", "popular.example", "share.example", "co.example"]
+    entries = [Entry(EntryKind.DOMAIN, text, "malicious", "list") for text in texts]
+    assert len(list(guarded(entries, GUARD, report))) == report.demoted == 4
+    assert [demotion.text for demotion in report.listed] == ["popular.example", "share.example"]
 
 
 def test_the_guard_works_without_a_file() -> None:

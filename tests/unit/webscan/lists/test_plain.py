@@ -134,10 +134,20 @@ a.example
 
 
 def test_the_kept_refusals_are_bounded_and_all_are_counted(tmp_path: Path) -> None:
-    entries, report = read(tmp_path, "/x\n" * 3000 + "a.example\n", PLAIN)
+    entries, report = read(tmp_path, "/x\n" * 3000 + "localhost\na.example\n", PLAIN)
     assert entries == ["DOMAIN a.example"]
-    assert report.refused == report.reasons["a path without a host"] == 3000
-    assert len(report.shown) == 1000
+    assert report.refused == 3001
+    assert report.reasons == {"a path without a host": 3000, "a name without a dot": 1}
+    assert len(report.shown) == 1001
+
+
+def test_reasons_are_bounded_too() -> None:
+    report = ReadReport("x")
+    for number in range(2000):
+        report.refuse(number, f"reason {number}", b"x")
+    assert len(report.reasons) == 31
+    assert report.reasons["for another reason"] == 1970
+    assert len(report.shown) == 1030
 
 
 LINES = st.lists(st.binary(max_size=40) | st.text(st.sampled_from("aZ.1:/*@#% \t[]é"), max_size=25).map(str.encode))

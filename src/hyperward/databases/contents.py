@@ -122,7 +122,8 @@ def rollback_target(active: int, previous: int, numbers: tuple[int, ...]) -> int
     """Return the version to go back to: the one before, or the highest lower one on disk; 0 for the starter content.
 
     Args:
-        active, previous: as the store remembers them, 0 for none.
+        active: as the store remembers it, 0 for none.
+        previous: likewise.
         numbers: of the versions on disk.
 
     Returns:

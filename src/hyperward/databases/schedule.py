@@ -16,7 +16,7 @@ _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of each day in which databases may change, in local time; over midnight when it ends before it begins."""
+    """The part of each day in which databases may change, in local time; it may go over midnight."""
 
     begins: time
     ends: time

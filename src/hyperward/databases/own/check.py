@@ -10,6 +10,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,8 @@ MAX_BYTES: Final = 256 << 20
 """Of one own file."""
 MAX_SHOWN: Final = 100
 """Problems of one file that are kept; all are counted."""
+KEPT_DATABASES: Final = 2
+"""Earlier databases of own addresses that stay: scanners may use one until the change is in force."""
 _EVERY_CLASS: Final = CompileOptions(other=Action.IGNORE)
 """With the default options the class `other` would be left out and never be tried."""
 OWN_VERSION: Final = "own"
@@ -86,6 +89,18 @@ def check_own(job: OwnJob) -> OwnResult:
     _forget(job.folder / "addresses", len(job.addresses))
     database = _database(job.folder, lists)
     return OwnResult(OwnInForce(tuple(rules), database), tuple(reports))
+
+
+def last_good(job: OwnJob) -> OwnInForce:
+    """Return what was in force last, without a look at the operator's files; nothing is written."""
+    rules = [_Kept(job.folder / "rules" / str(number), path).good for number, path in enumerate(job.rules)]
+    kept = [
+        OwnAddresses(_Kept(job.folder / "addresses" / str(number), one.path).good, one.options)
+        for number, one in enumerate(job.addresses)
+    ]
+    lists = [one for one in kept if one.path.is_file()]
+    database = _database_path(job.folder, lists)
+    return OwnInForce(tuple(path for path in rules if path.is_file()), database if database.is_file() else None)
 
 
 class _Kept:
@@ -191,15 +206,26 @@ def _addresses_report(kept: _Kept, one: OwnAddresses) -> OwnReport:
 
 
 def _database(folder: Path, lists: Sequence[OwnAddresses]) -> Path | None:
-    wish = "\n".join(f"{_digest(one.path)} {one.options!r}" for one in lists)
-    path = folder / f"own-{hashlib.sha256(wish.encode()).hexdigest()[:12]}.hwdb"
+    path = _database_path(folder, lists)
     entries = _entries(lists)
     first = next(entries, None)
     if first is None:
         return None
     if not path.is_file():
-        build((first, *entries), path, version=OWN_VERSION, lists={one.options.list_id: str(one.path) for one in lists})
+        for old in sorted(folder.glob("own-*.hwdb"), key=lambda found: found.stat().st_mtime)[:-KEPT_DATABASES]:
+            old.unlink(missing_ok=True)
+        build(
+            chain((first,), entries),
+            path,
+            version=OWN_VERSION,
+            lists={one.options.list_id: str(one.path) for one in lists},
+        )
     return path
+
+
+def _database_path(folder: Path, lists: Sequence[OwnAddresses]) -> Path:
+    wish = "\n".join(f"{_digest(one.path)} {one.options!r}" for one in lists)
+    return folder / f"own-{hashlib.sha256(wish.encode()).hexdigest()[:12]}.hwdb"
 
 
 def _entries(lists: Sequence[OwnAddresses]) -> Iterator[Entry]:

@@ -2,7 +2,7 @@
 
 What is in force comes from three layers:
 
-1. Rules and addresses of the active version of the databases; of the package's starter content, where there is no
+1. Rules and addresses of the active version of the databases; the starter content of the package, where there is no
    version yet or the version lacks one of the two. For experts: `rules` and `addresses` replace this layer each.
 2. `own_rules` and `own_addresses`, the operator's own: always on top, whatever the first layer is. Of several rules with
    one number the one of the highest revision counts, wherever it is from, so own rules should use their own numbers
@@ -114,7 +114,7 @@ class DatabasesConfig:
 
     source: str = ""
     http: HttpOptions = field(default_factory=HttpOptions)
-    schedule: Schedule = Schedule()
+    schedule: Schedule = field(default_factory=Schedule)
     max_age: timedelta = timedelta(days=7)
 
 

@@ -4,9 +4,9 @@ What is in force comes from three layers:
 
 1. Rules and addresses of the active version of the databases; the starter content of the package, where there is no
    version yet or the version lacks one of the two. For experts: `rules` and `addresses` replace this layer each.
-2. `own_rules` and `own_addresses`, the operator's own: always on top, whatever the first layer is. Of several rules with
-   one number the one of the highest revision counts, wherever it is from, so own rules should use their own numbers
-   (1000000 to 1999999 are kept free for that by the common feeds). Of equally exact addresses the own one counts.
+2. `own_rules` and `own_addresses`, the operator's own: always on top, whatever the first layer is. Of several rules
+   with one number the one of the highest revision counts, wherever it is from, so own rules should use their own
+   numbers (1000000 to 1999999 are kept free for that by the common feeds). Of equally exact addresses the own counts.
 """
 
 from collections.abc import Iterator

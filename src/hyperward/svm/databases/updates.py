@@ -281,7 +281,7 @@ class Updates:
             raise
         before, self.held = self.held.contents, held
         keep_in_force(self._place, self.force())
-        self._clean()
+        await in_thread(self._clean, "databases-clean")
         return Done(
             result="updated" if action == "update" else "rolled back",
             before=before.name,

@@ -16,7 +16,7 @@ from hyperward.svm.wanted import Wanted
 
 
 def change_resting(config: SvmConfig, change: Callable[[Updates], Awaitable[Done]]) -> Done:
-    """Carry a change out, tested as ever with the policies and the inventory in their files. No daemon starts meanwhile.
+    """Carry a change out, tested as ever with policies and inventory of their files; no daemon can start meanwhile.
 
     Args:
         config: of the SVM.

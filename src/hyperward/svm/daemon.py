@@ -16,6 +16,8 @@ from typing import Any
 
 import structlog
 
+from hyperward.databases.ledger import Attempt
+from hyperward.databases.store import VersionStore, open_store
 from hyperward.errors import HyperwardError, InputError, SystemFault
 from hyperward.events.collect import EveCollector
 from hyperward.events.collectweb import WebCollector
@@ -43,6 +45,11 @@ from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.change import PolicyChanges
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.control import ControlServer
+from hyperward.svm.databases.machine import DaemonMachine
+from hyperward.svm.databases.place import Place
+from hyperward.svm.databases.service import DatabaseService
+from hyperward.svm.databases.telling import DatabaseTeller
+from hyperward.svm.databases.updates import Updates
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.eventlog import EventLog
 from hyperward.svm.exclusion_report import exclusion_report
@@ -133,6 +140,7 @@ class Daemon:
             left = self._ports.registered().values()
             self._state.ledger.begin_after((port.vid for port in left), (port.port_id for port in left))
         self._rule_sets = RuleSets(config.state_dir / "rules", config.rules, settings.binary)
+        store, interrupted = await asyncio.to_thread(open_store, Place.of(config.state_dir).folder)
         references = References(classification_path(), reference_path())
         nudge = FrameNudge(("hwg0", "hwn0"), mark=PROBE_MARK)
         self._engine = EngineSupervisor(settings, references, nudge=nudge, notify=self._notice)
@@ -176,6 +184,7 @@ class Daemon:
         )
         self._tell = Teller(self._log, self._status.vm_of_port)
         self._changes = PolicyChanges(config.policy_file, self._wanted, self._apply, self._log)
+        await self._start_databases(store, interrupted)
         control = ControlServer(
             config.run_dir / "svm.sock",
             {
@@ -186,6 +195,7 @@ class Daemon:
                 "policies": self._changes.policies,
                 "apply": self._changes.apply,
                 "exclusions": self._exclusion_rows,
+                **self._databases.handlers(),
             },
         )
         await control.start()
@@ -194,6 +204,19 @@ class Daemon:
         if find(settings) is None:
             # It may take the old engine's place before it has any rules: it must not count as up.
             self._ports.gate(is_open=False)
+
+    async def _start_databases(self, store: VersionStore, interrupted: Attempt | None) -> None:
+        """Let the first change be carried out with the databases that the store calls active, whatever ran before."""
+        config = self._config
+        machine = DaemonMachine(self._wanted, self._rule_sets, self._scanners, self._changes)
+        updates = Updates(config, Place.of(config.state_dir), store, machine, engine_settings(config))
+        tell = DatabaseTeller(self._log)
+        if interrupted is not None:
+            tell.interrupted(interrupted, store.ledger.active)
+        machine.use(await updates.start(tell.wary))
+        tell.own(updates.held.reports, quiet=True)
+        self._databases = DatabaseService(config, updates, tell)
+        self._status.databases = self._databases.fresh
 
     def _place_scanners(self, program: Program) -> None:
         """Have a device for every scanner, and none for more."""
@@ -243,6 +266,7 @@ class Daemon:
                     ("shadows", self._keep_shadows),
                     ("events", self._collect),
                     ("web events", self._collect_web),
+                    ("databases", self._databases.run),
                     ("housekeeping", self._housekeeping),
                 )
             ]

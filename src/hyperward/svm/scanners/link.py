@@ -88,6 +88,15 @@ class ScannerLink:
         self._confirm_seconds = confirm_seconds
         self._told = _read(paths.settings)
 
+    @property
+    def databases(self) -> tuple[Path, ...]:
+        """The address databases that the scanners are told to use."""
+        return tuple(Path(path) for path in self._databases)
+
+    def use(self, databases: Sequence[Path]) -> None:
+        """Tell these address databases from the next change on, those of the operator's own lists first."""
+        self._databases = tuple(str(path) for path in databases)
+
     def told(self) -> dict[int, ScannedPort]:
         """Return the ports that the scanners know, by port id."""
         return {} if self._told is None else ports_of(self._told)

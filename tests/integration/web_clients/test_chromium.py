@@ -1,12 +1,17 @@
 """A headless Chromium in the protected VM's namespace: the block page is shown, QUIC and TLS to a listed name fail."""
 
 import struct
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
 
+from hyperward.lab.certificate import CertificateFiles
 from hyperward.lab.messages import url_host
 from hyperward.lab.web.sites import CLEAN, LOGIN, MALWARE, POPULAR
 from web_clients import WebClients
@@ -33,7 +38,8 @@ class Browser:
     def open(self, url: str, family: int, *options: str) -> CompletedProcess[str]:
         """Open an address and return the page that is shown on stdout."""
         address = url_host(self._clients.address(family))
-        own = (f"--user-data-dir={self._folder / 'profile'}", f"--host-resolver-rules=MAP * {address}")
+        trusted = f"--ignore-certificate-errors-spki-list={_key_hash(self._clients)}"
+        own = (trusted, f"--user-data-dir={self._folder / 'profile'}", f"--host-resolver-rules=MAP * {address}")
         return self._clients.run([PROGRAM, *OPTIONS, *own, *options, url], family, timeout=60)
 
     def shot(self) -> Path:
@@ -44,6 +50,13 @@ class Browser:
 def browser(clients: WebClients, tmp_path: Path) -> Iterator[Browser]:
     (tmp_path / "profile").mkdir()
     return Browser(clients, tmp_path)
+
+
+def _key_hash(clients: WebClients) -> str:
+    """Return the hash of the lab's key: without it Chromium takes no self-made certificate over QUIC."""
+    files = CertificateFiles(clients.lab.folder)
+    key = load_pem_x509_certificate(files.certificate.read_bytes()).public_key()
+    return b64encode(sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()).decode()
 
 
 def _quic(hosts: Sequence[str]) -> str:

@@ -59,7 +59,7 @@ def test_bytes_that_are_missing_beyond_a_body_end_the_stream() -> None:
 
 def test_chunks_are_bodies_and_what_is_between_them_is_read() -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-    body = b"A;name=\"v\"\r\n0123456789\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n"
+    body = b'A;name="v"\r\n0123456789\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n'
     stream = Http1Stream()
     steps = stream.feed(0, head + body + GET)
     assert [step.until for step in steps if isinstance(step, Body)] == [len(head) + 22, len(head) + 30]
@@ -162,7 +162,7 @@ def test_a_request_line_over_64_kb_is_judged_by_its_beginning() -> None:
         b"\x00\x00\x00\x2f\xffSMB",
         b"\x03\x00\x00\x13\x0e\xe0",
         b"\x10\x1d\x00\x04MQTT",
-        b"{\"a\": 1}",
+        b'{"a": 1}',
         b"<?xml",
         b"\x80",
         b"a" * 33,

@@ -51,7 +51,9 @@ class Publisher:
     def publish(self) -> int:
         """Build, sign and publish a version; return its number."""
         options = ("--out", str(self.repository), "--keys", str(self.keys), "--json")
-        told: Mapping[str, Any] = json.loads(run("db", "build", "--config", str(self.sources / "SOURCES.yaml"), *options))
+        told: Mapping[str, Any] = json.loads(
+            run("db", "build", "--config", str(self.sources / "SOURCES.yaml"), *options)
+        )
         return int(told["version"])
 
 

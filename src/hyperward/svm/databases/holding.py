@@ -10,6 +10,7 @@ import structlog
 
 from hyperward.databases.addressfile import build_addresses, try_addresses
 from hyperward.databases.contents import Contents, InForce, OwnInForce, Replaced, contents_of, in_force
+from hyperward.databases.errors import disk_faults
 from hyperward.databases.own.check import OwnJob, OwnResult, check_own, last_good
 from hyperward.databases.own.model import OwnReport
 from hyperward.databases.starter import starter_contents
@@ -142,9 +143,20 @@ class Preparer:
         return OwnJob(self._place.own, config.own_rules, config.own_addresses, config.engine_binary)
 
 
+def clear(error: HyperwardError | OSError) -> HyperwardError:
+    """Return an error as one that people understand."""
+    if isinstance(error, HyperwardError):
+        return error
+    try:
+        with disk_faults(Path(str(error.filename or "databases"))):
+            raise error
+    except HyperwardError as fault:
+        return fault
+
+
 def line_of(error: HyperwardError | OSError) -> str:
     """Return an error as one line."""
-    return error.line() if isinstance(error, HyperwardError) else str(error)
+    return clear(error).line()
 
 
 def keep_in_force(place: Place, force: InForce) -> None:

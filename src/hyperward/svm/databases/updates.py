@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
@@ -33,7 +32,7 @@ from hyperward.policy.networks import ANY
 from hyperward.policy.resolve import IpsSettings, Variant
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.databases.child import Work, in_child
-from hyperward.svm.databases.holding import Held, Preparer, keep_in_force, line_of
+from hyperward.svm.databases.holding import Held, Preparer, clear, keep_in_force, line_of
 from hyperward.svm.databases.machine import Machine
 from hyperward.svm.databases.memory import Memory, keep_memory, load_memory, passed_over
 from hyperward.svm.databases.place import Place
@@ -178,7 +177,7 @@ class Updates:
             return await self._take(fetched, digest, who=who, automatic=automatic, progress=progress)
         except (HyperwardError, OSError) as error:
             self._remember(failed=line_of(error), refused=digest, refused_at=self._clock() if digest else None)
-            raise _clear(error) from error
+            raise clear(error) from error
 
     async def rollback(self, *, who: str, progress: Progress = lambda _, __: None) -> Done:
         """Bring the version before into force again; the schedule then leaves the one alone that it was.
@@ -197,7 +196,7 @@ class Updates:
         try:
             done = await self._change(target, who=who, action="rollback", progress=progress)
         except (HyperwardError, OSError) as error:
-            raise _clear(error) from error
+            raise clear(error) from error
         self._remember(skip=max(self.memory.skip, ledger.active), confirmed=None)
         return done
 
@@ -215,7 +214,7 @@ class Updates:
             if changed:
                 await self._machine.activate(force, lambda: None)
         except (HyperwardError, OSError) as error:
-            raise _clear(error) from error
+            raise clear(error) from error
         self.held = held
         keep_in_force(self._place, force)
         return held
@@ -430,14 +429,3 @@ def shown(source: str) -> str:
     """Return a source without user and password."""
     scheme, mark, rest = source.partition("://")
     return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else source
-
-
-def _clear(error: HyperwardError | OSError) -> HyperwardError:
-    """Return an error as one that people understand."""
-    if isinstance(error, HyperwardError):
-        return error
-    try:
-        with disk_faults(Path(str(error.filename or "databases"))):
-            raise error
-    except HyperwardError as fault:
-        return fault

@@ -91,7 +91,7 @@ def _set_up(stack: ExitStack, name: str, steps: list[Step], *, qemu: bool, downl
     web = WebScenario(
         lab, svm, progress=progress.say, protected=protected_vms(plan), unprotected=UNPROTECTED_VM, version="1"
     )
-    databases = DatabaseScenario(lab, svm, publisher, progress=progress.say, vm=NAMESPACE_VM, download=download)
+    databases = DatabaseScenario(lab, svm, publisher, progress=progress.say, vm=NAMESPACE_VM)
     parts = (scenario.standard, web.standard, scenario.monitoring, web.monitoring)
     for part in (
         *parts,

@@ -122,7 +122,7 @@ def _written(entry: Entry) -> str:
 
 def _lists() -> tuple[tuple[str, str, str], ...]:
     """Return id, category and meaning of names of each of the lab's lists."""
-    found = {}
+    found: dict[str, tuple[str, str, str]] = {}
     for entry in ENTRIES:
         names = "host" if entry.kind is EntryKind.HOST else "domain"
         found.setdefault(entry.list_id, (entry.list_id, entry.category, names))

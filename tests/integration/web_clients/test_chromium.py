@@ -2,7 +2,7 @@
 
 import struct
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -47,7 +47,7 @@ class Browser:
 
 
 @pytest.fixture
-def browser(clients: WebClients, tmp_path: Path) -> Iterator[Browser]:
+def browser(clients: WebClients, tmp_path: Path) -> Browser:
     (tmp_path / "profile").mkdir()
     return Browser(clients, tmp_path)
 

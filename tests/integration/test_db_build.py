@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from hyperward.cli.main import app
 from hyperward.databases.build.publish import latest_manifest
+from hyperward.databases.errors import FrozenError
 from hyperward.databases.repository.folder import Repository
 from hyperward.databases.repository.versions import published_versions, read_content
 from hyperward.errors import InputError
@@ -202,3 +203,28 @@ def test_a_version_waits_for_the_second_signature(tmp_path: Path) -> None:
 def test_a_time_that_is_none_is_refused(tmp_path: Path, repo: Path, keys: Path, text: str) -> None:
     with pytest.raises(InputError, match="no time"):
         run("db", "build", "--config", write_sources(tmp_path), "--out", repo, "--keys", keys, "--time", text)
+
+
+def test_a_mirror_and_other_keys_by_the_command_line(tmp_path: Path, keys: Path) -> None:
+    repo, out, more = tmp_path / "now", tmp_path / "mirror", tmp_path / "more"
+    run("db", "init", "--out", repo, "--keys", keys)
+    sources = write_sources(tmp_path)
+    run("db", "build", "--config", sources, "--out", repo, "--keys", keys)
+    said = json.loads(
+        run("db", "mirror", "--from", repo, "--out", out, "--root", repo / "metadata/1.root.json", "--json")
+    )
+    assert said["files"] == said["copied"] > 0
+    run("db", "keys", "--out", more, "--role", "timestamp", "--name", "b")
+    public = more / "timestamp-b.key.pub"
+    run("db", "rotate", "--out", repo, "--keys", keys, "--role", "timestamp", "--public", public)
+    run("db", "sign", "--out", repo, "--keys", more)
+    assert " 0 copied" in run("db", "mirror", "--from", repo, "--out", out)
+    assert (out / "metadata/2.root.json").read_bytes() == (repo / "metadata/2.root.json").read_bytes()
+
+
+def test_an_expired_repository_is_not_mirrored(tmp_path: Path, repo: Path, keys: Path) -> None:
+    build(write_sources(tmp_path), repo, keys)
+    out = tmp_path / "mirror"
+    with pytest.raises(FrozenError):
+        run("db", "mirror", "--from", repo, "--out", out, "--root", repo / "metadata/1.root.json")
+    assert not list((out / "targets").rglob("*.gz"))

@@ -3,11 +3,11 @@
 import typer
 
 from hyperward.cli.db_import import import_command
-from hyperward.cli.db_publish import build, init, keys, refresh, sign
+from hyperward.cli.db_publish import build, init, keys, mirror, refresh, rotate, sign
 
 app = typer.Typer(help="Application databases: addresses and attack signatures.", no_args_is_help=True)
 app.command("import")(import_command)
-for command in (build, keys, init, sign, refresh):
+for command in (build, keys, init, sign, refresh, rotate, mirror):
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""`hyperward db keys|init|build|sign|refresh`: the publishing side of application databases."""
+"""`hyperward db keys|init|build|sign|refresh|rotate|mirror`: the publishing side of application databases."""
 
 import shutil
 import sys
@@ -159,6 +159,66 @@ def refresh(
     advanced = advance(Repository(out), signers, now=signing.now, expiry=signing.expiry, renew=renew)
     _tell_missing(advanced.missing)
     print_text(f"{out}: published {', '.join(advanced.published) or 'nothing'}")
+
+
+def rotate(
+    out: _Out,
+    keys: _Keys,
+    *,
+    role: Annotated[str, typer.Option(help="root, targets, snapshot or timestamp.")],
+    public: Annotated[list[Path], typer.Option(help="A .pub file of the role's keys from now on; may be repeated.")],
+    threshold: Annotated[int, typer.Option(help="So many of them must sign.")] = 1,
+    old_keys_lost: Annotated[
+        bool, typer.Option("--old-keys-lost", help="Do not wait for signatures of keys that the role had.")
+    ] = False,
+    time: _Time = None,
+    passphrase_file: _Passphrase = None,
+) -> None:
+    """Give a role other keys. Readers follow by themselves; the keys of the root must sign."""
+    from hyperward.databases.repository.advance import advance
+    from hyperward.databases.repository.folder import Repository
+    from hyperward.databases.repository.keys import load_public, load_signer
+    from hyperward.databases.repository.roles import RoleKeys
+    from hyperward.databases.repository.trust import stage_next_root
+
+    repository, signing = Repository(out), _signing(keys, passphrase_file, time)
+    signers = [load_signer(path, signing.passphrase) for path in signing.keys]
+    changed = {role: RoleKeys(tuple(map(load_public, public)), threshold)}
+    stage_next_root(repository, changed, now=signing.now, expiry=signing.expiry)
+    advanced = advance(repository, signers, now=signing.now, expiry=signing.expiry, old_keys_lost=old_keys_lost)
+    _tell_missing(advanced.missing)
+    print_text(f"{out}: published {', '.join(advanced.published) or 'nothing yet'}")
+
+
+def mirror(
+    source: Annotated[str, typer.Option("--from", help="Address or folder of the repository.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the mirror.")],
+    *,
+    root: Annotated[Path | None, typer.Option(help="Its N.root.json, the first time.")] = None,
+    proxy: Annotated[str, typer.Option(help="http://HOST:PORT")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Copy a repository with its signatures, verified, so that SVMs can fetch from the copy."""
+    import msgspec
+
+    from hyperward.cli.progress import progress
+    from hyperward.databases.client.http import HttpOptions
+    from hyperward.databases.client.metadata import init_trust
+    from hyperward.databases.client.mirror import mirror as copy
+
+    state = out.with_name(f"{out.name}.mirror")
+    if root is not None:
+        init_trust(state / "trust", root.read_bytes())
+    with progress() as said:
+        done = copy(
+            state / "trust", source, out, state / "cache", progress=said.bytes_of, options=HttpOptions(proxy=proxy)
+        )
+    if json:
+        print_json(msgspec.to_builtins(done))
+        return
+    print_text(
+        f"{out}: {done.files} files, {done.copied} copied, {done.bytes_moved} bytes moved, {done.removed} removed"
+    )
 
 
 def _signing(

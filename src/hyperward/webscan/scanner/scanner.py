@@ -175,6 +175,11 @@ class Scanner:
         known = self._known = self._kernel.known(packet.key)
         found = self.flows.get(packet.port, packet.key)
         flow = None if isinstance(found, QuicFlow) else found
+        if flow is not None and isinstance(flow, CopyFlow) != packet.copy:
+            # Another mode, or another exclusion: what was held goes on, and copies are never acted upon.
+            self.flows.forget(packet.port, packet.key)
+            self._let_go(flow.let_go(), closed=False)
+            flow = None
         if flow is not None and is_another_syn(flow, packet):
             self.counters[ANOTHER_SYN.why] += 1
             return

@@ -120,6 +120,18 @@ def test_a_copy_is_recorded_and_never_written_back() -> None:
     assert all(mark.state is FlowState.UNTIL for mark in world.kernel.written)
 
 
+def test_a_connection_may_change_between_copies_and_originals() -> None:
+    world = World()
+    held, copied = LINE.tcp(100, EVIL[:9]), Line(copy=True)
+    assert world.send(held, ack=100) == []
+    assert world.send(copied.tcp(100, EVIL), ack=100) == [held]
+    assert world.send(copied.tcp(100 + len(EVIL), EVIL), ack=200) == []
+    assert {record.done for record in world.records.kept} == {"reported"}
+    frame = LINE.tcp(300, GOOD)
+    assert world.send(frame, ack=300) == [frame]
+    assert to_vm(world.send(LINE.tcp(300 + len(GOOD), EVIL), ack=300 + len(GOOD)))
+
+
 def test_a_port_without_settings_is_let_go() -> None:
     frame = Line(port=9).tcp(100, EVIL)
     assert World().send(frame, ack=100) == [frame]

@@ -57,17 +57,12 @@ class Kernel:
         """Return the acknowledgement that was set."""
         return Known(2, self.ack)
 
-    def holds(self, _key: bytes) -> bool:
-        """Say yes."""
-        return True
-
     def entry(self, _key: bytes) -> Entry:
         """Know nothing."""
         return NO_ENTRY
 
-    def mark(self, _mark: Mark, *, first: bool) -> None:
+    def mark(self, _mark: Mark, _began_ns: int) -> None:
         """Forget the mark."""
-        del first
 
 
 def frame(number: int, seq: int) -> bytes:

@@ -20,6 +20,7 @@ from hyperward.svm.apply import Applier
 from hyperward.svm.check import CheckResult, check_files
 from hyperward.svm.desired import desired_ports
 from hyperward.svm.exclusion_sets import ExclusionSets
+from hyperward.svm.scanners.link import StubScanners
 from hyperward.svm.state import State
 from hyperward.svm.stub import StubEngine, StubRuleSets, StubTables
 
@@ -96,6 +97,7 @@ def applying(old: CheckResult, new: CheckResult) -> float:
             rule_sets=StubRuleSets(),
             state=state,
             exclusions=ExclusionSets(StubTables()),
+            scanners=StubScanners(),
         )
         asyncio.run(applier.apply(before, links, dict.fromkeys(links, 1)))
         start = time.perf_counter()

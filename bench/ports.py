@@ -34,6 +34,7 @@ from hyperward.svm.pins import pin_folder, remove_pins
 from hyperward.svm.policy_file import parse_policies
 from hyperward.svm.probes import PROBE_MARK
 from hyperward.svm.rulesets import RuleSets
+from hyperward.svm.scanners.link import StubScanners
 from hyperward.svm.state import State
 from hyperward.svm.stub import StubTables
 
@@ -111,6 +112,7 @@ async def _change(folder: Path, ports: KernelPorts, number: int) -> Measured:
         rule_sets=rule_sets,
         state=state,
         exclusions=ExclusionSets(StubTables()),
+        scanners=StubScanners(),
     )
 
     async def apply(count: int, *, other: bool = False) -> Step:

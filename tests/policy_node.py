@@ -13,6 +13,7 @@ from hyperward.svm.change import PolicyChanges, digest_of
 from hyperward.svm.config import load_config
 from hyperward.svm.eventlog import EventLog
 from hyperward.svm.exclusion_sets import ExclusionSets
+from hyperward.svm.scanners.link import StubScanners
 from hyperward.svm.state import State
 from hyperward.svm.stub import StubEngine, StubRuleSets, StubTables
 from hyperward.svm.wanted import Wanted
@@ -53,6 +54,7 @@ class Node:
             rule_sets=self.rule_sets,
             state=State(folder / "state.json"),
             exclusions=ExclusionSets(StubTables()),
+            scanners=StubScanners(),
         )
         self.log = KeptLog(self.store, "s")
         self.changes = PolicyChanges(self.file, self.wanted, self.carry_out, self.log)

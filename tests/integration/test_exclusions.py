@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hyperward.events.model import Event, Kind
+from hyperward.events.model import Event, EventAction, Kind
 from hyperward.events.reader import EventReader
 from hyperward.files import write_atomically
 from hyperward.lab.deadline import wait_until
@@ -20,7 +20,6 @@ from hyperward.lab.plan import HOST, OUT
 from hyperward.lab.running import run_attack
 from hyperward.lab.scenario import KINDS, Attack, Direction
 from hyperward.lab.topology import Lab
-from hyperward.policy.actions import Action
 from hyperward.svm.control import ask
 from lab_fixtures import MakeLab
 
@@ -160,11 +159,11 @@ def test_excluded_attackers_get_through_and_others_do_not(svm: Svm) -> None:
     by_source = {event.source: event for event in seen}
     reported = by_source[outside.address(6)]
     assert outside.address(4) not in by_source
-    assert (reported.asked, reported.done) == (Action.TERMINATE, Action.IGNORE)
+    assert (reported.asked, reported.done) == (EventAction.TERMINATE, EventAction.IGNORE)
     assert reported.reason == "an exclusion: do_not_block"
     assert reported.vm is not None
     assert reported.vm.name == VM
-    assert {by_source[svm.lab.plan.node(OTHER).address(f)].done for f in (4, 6)} == {Action.TERMINATE}
+    assert {by_source[svm.lab.plan.node(OTHER).address(f)].done for f in (4, 6)} == {EventAction.TERMINATE}
     first, second = svm.rows()
     assert first["packets"] > 0
     assert first["bytes"] > first["packets"]

@@ -13,13 +13,12 @@ import pytest
 
 from conversations import Conversation, write_capture
 from hyperward.events.detect import Origin, event_of
-from hyperward.events.model import Event, Kind
+from hyperward.events.model import Event, EventAction, Kind
 from hyperward.events.store import EventStore
 from hyperward.ips.engine.eve import decode_line
 from hyperward.ips.engine.nudge import FrameNudge
 from hyperward.ips.engine.settings import EngineSettings
 from hyperward.ips.engine.supervisor import EngineSupervisor
-from hyperward.policy.actions import Action
 from hyperward.policy.models import IntrusionPrevention
 from hyperward.response.blocking import never_block
 from hyperward.response.blocks import Blocks
@@ -40,6 +39,7 @@ from hyperward.svm.links import interfaces, segments
 from hyperward.svm.probes import PROBE_MARK
 from hyperward.svm.responder import Responder
 from hyperward.svm.rulesets import RuleSets
+from hyperward.svm.scanners.link import StubScanners
 from hyperward.svm.state import State
 from hyperward.svm.views import LedgerViews
 from kernel import loaded_program, own_namespace
@@ -94,6 +94,7 @@ class Svm:
             rule_sets=RuleSets(folder / "rules", (), engine()),
             state=self.state,
             exclusions=ExclusionSets(ExclusionTables(program.maps)),
+            scanners=StubScanners(),
         )
 
     async def apply(self, mode: str) -> None:
@@ -129,7 +130,9 @@ class Svm:
         return asyncio.run(inside()), injector
 
     def events(self) -> list[Event]:
-        views = LedgerViews(self.state.ledger, self.applier.ports_by_vid, self.applier.versions_by_vid)
+        views = LedgerViews(
+            self.state.ledger, self.applier.ports_by_vid, self.applier.versions_by_vid, self.applier.applied_by_id
+        )
         lines = self.settings.eve_path.read_bytes().splitlines()
         found = (event_of(decode_line(line), views, Origin("svm", "1", n, line)) for n, line in enumerate(lines))
         return [event for event in found if event is not None]
@@ -182,8 +185,12 @@ def test_the_shadow_says_what_it_would_have_blocked_and_nothing_is_cut(mode: str
     assert (injector.vm, injector.network) == ([], [])
     assert {event.kind for event in events} == {Kind.DETECTION}
     [active], [shadow] = ([event for event in events if bool(event.shadow) is marked] for marked in (False, True))
-    assert (active.asked, active.done, active.reason) == (Action.IGNORE, Action.IGNORE, "")
-    assert (shadow.asked, shadow.done, shadow.reason) == (Action.TERMINATE_AND_BLOCK, Action.IGNORE, "shadow policy")
+    assert (active.asked, active.done, active.reason) == (EventAction.IGNORE, EventAction.IGNORE, "")
+    assert (shadow.asked, shadow.done, shadow.reason) == (
+        EventAction.TERMINATE_AND_BLOCK,
+        EventAction.IGNORE,
+        "shadow policy",
+    )
     assert shadow.shadow == "Strict"
     assert (shadow.vm, shadow.port, shadow.source, shadow.direction) == (
         active.vm,

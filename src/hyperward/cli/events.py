@@ -56,7 +56,8 @@ def _follow(reader: EventReader, last: int, query: Query, *, json: bool) -> None
 
 
 def _row(event: Event) -> tuple[str, ...]:
-    rule = f" [{event.rule}]" if event.rule else ""
+    by = event.rule or event.entry
+    rule = f" [{by}]" if by else ""
     done = event.done.value if event.done else ""
     if event.asked and event.done and event.asked is not event.done:
         done = f"{done} ({event.asked} asked: {event.reason})" if event.reason else done

@@ -1,6 +1,7 @@
 """The command line: `hyperward`. Thin: parses, calls, prints.
 
 Exit codes: 0 done; 1 the machine lacks something or a command failed; 2 the input is wrong, nothing was changed.
+Commands that answer yes or no say in their help what else they use.
 """
 
 import sys
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hyperward.cli.blocked import app as blocked_app
+from hyperward.cli.db import app as db_app
 from hyperward.cli.events import events
 from hyperward.cli.exclusions import app as exclusions_app
 from hyperward.cli.failures import explain
@@ -17,6 +19,7 @@ from hyperward.cli.policy import app as policy_app
 from hyperward.cli.svm import app as svm_app
 from hyperward.cli.svm import status
 from hyperward.cli.vm import app as vm_app
+from hyperward.cli.web import app as web_app
 
 app = typer.Typer(
     name="hyperward",
@@ -30,6 +33,8 @@ app.add_typer(vm_app, name="vm")
 app.add_typer(policy_app, name="policy")
 app.add_typer(blocked_app, name="blocked")
 app.add_typer(exclusions_app, name="exclusions")
+app.add_typer(web_app, name="web")
+app.add_typer(db_app, name="db")
 app.add_typer(lab_app, name="lab")
 app.command()(status)
 app.command()(events)

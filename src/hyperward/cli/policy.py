@@ -11,9 +11,9 @@ import typer
 from hyperward.cli.output import print_json, print_text, show
 from hyperward.cli.paths import DEFAULT_CONFIG, ConfigOption, JsonOption
 from hyperward.cli.policy_tables import candidates_table, changes_table, heading, settings_table
+from hyperward.cli.running import ASK_SECONDS, in_force, socket_of, vm_of
 from hyperward.cli.simulate import simulate
 from hyperward.errors import InputError
-from hyperward.inventory.models import Vm
 from hyperward.inventory.values import Address, parse_address
 from hyperward.policy.explain import explain as explain_vm
 from hyperward.policy.export import effective_yaml, jsonable, schema_text
@@ -21,7 +21,7 @@ from hyperward.policy.plan import Plan
 from hyperward.policy.plan import plan as plan_of
 from hyperward.svm.change import digest_of
 from hyperward.svm.check import CheckResult, check_alone, check_files, check_paths
-from hyperward.svm.config import SvmConfig, load_config
+from hyperward.svm.config import load_config
 from hyperward.svm.control import ask
 from hyperward.svm.policy_file import LIMITS, parse_policy_file
 from hyperward.svm.remote_rows import row_decision
@@ -31,9 +31,6 @@ app = typer.Typer(help="Policies: check, plan, apply, export, compare, explain."
 
 APPLY_SECONDS = 600.0
 """The longest that a change is waited for: rule sets of many policies may have to be compiled."""
-
-ASK_SECONDS = 60.0
-"""The same for the texts of policies and inventory; the daemon may be reading large files itself."""
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A file of policies.")]
 InventoryOption = Annotated[
@@ -86,7 +83,7 @@ def plan(
     json: JsonOption = False,
 ) -> None:
     """Show which VMs a file would change, and which of their settings. Changes nothing."""
-    now = _running(config, against, inventory)
+    now = in_force(config, against, inventory, option="--against")
     _print_plan(_plan(now, _with_inventory(file, now, inventory)), json=json)
 
 
@@ -97,11 +94,11 @@ def apply(file: FileArgument, config: ConfigOption = DEFAULT_CONFIG, *, json: Js
     The daemon's policy file is replaced when all is in force; what it was before is kept beside it as FILE.previous.
     """
     loaded = load_config(config)
-    now = _running(config, None, None)
+    now = in_force(config, None, None, option="--against")
     after = _with_inventory(file, now, None)
     changes = _plan(now, after)
     name, digest = str(file.resolve()), digest_of(after.require_source().policy_text)
-    answer = ask(_socket(loaded), "apply", patience=APPLY_SECONDS, file=name, digest=digest)
+    answer = ask(socket_of(loaded), "apply", patience=APPLY_SECONDS, file=name, digest=digest)
     if json:
         print_json({"plan": jsonable(changes), "applied": answer})
         return
@@ -126,7 +123,7 @@ def export(
 ) -> None:
     """Print policies as YAML: as they were written, or with every setting that holds."""
     if file is None:
-        name, text = "what runs", str(ask(_socket(load_config(config)), "policies", patience=ASK_SECONDS)["text"])
+        name, text = "what runs", str(ask(socket_of(load_config(config)), "policies", patience=ASK_SECONDS)["text"])
     else:
         name, text = str(file), read_text(file, max_bytes=LIMITS.max_bytes)
     policies = parse_policy_file(text, name)
@@ -142,7 +139,7 @@ def diff(
 ) -> None:
     """Show how the daemon's files differ from what runs. Exit code 0 when they do not, 1 when they do."""
     loaded = load_config(config)
-    now = _running(config, None, None)
+    now = in_force(config, None, None, option="--against")
     on_disk = check_paths(loaded.policy_file if file is None else file, loaded.inventory_file).require()
     changes = _plan(now, on_disk)
     same_text = now.require_source().texts == on_disk.require_source().texts
@@ -169,10 +166,10 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Show why a VM is treated as it is: which policy covers it, where each setting comes from."""
-    now = _running(config, against, inventory)
+    now = in_force(config, against, inventory, option="--against")
     address = None if remote is None else _address(remote)
     source = now.require_source()
-    told = explain_vm(now.policies, _vm(now, vm), remote=address, row_of=row_decision, line_of=source.line_of)
+    told = explain_vm(now.policies, vm_of(now, vm), remote=address, row_of=row_decision, line_of=source.line_of)
     if json:
         print_json(jsonable(told))
         return
@@ -187,22 +184,6 @@ def explain(
 def schema() -> None:
     """Print the JSON Schema of policy files, for editors."""
     print_text(schema_text().removesuffix("\n"))
-
-
-def _socket(config: SvmConfig) -> Path:
-    return config.run_dir / "svm.sock"
-
-
-def _running(config: Path, against: Path | None, inventory: Path | None) -> CheckResult:
-    """Return what is in force, as the daemon says, or as two files say."""
-    if against is not None:
-        if inventory is None:
-            raise InputError("--against needs --inventory", hint="name the inventory file that belongs to the policies")
-        return check_paths(against, inventory).require()
-    answer = ask(_socket(load_config(config)), "policies", patience=ASK_SECONDS)
-    return check_files(
-        answer["text"], answer["inventory"], policy_name="policies that run", inventory_name="inventory that runs"
-    ).require()
 
 
 def _with_inventory(file: Path, now: CheckResult, inventory: Path | None) -> CheckResult:
@@ -231,13 +212,6 @@ def _print_plan(changes: Plan, *, json: bool) -> None:
     if changes.changes:
         show(changes_table(changes))
     print_text(f"{len(changes.changes)} VMs change, {changes.unchanged} do not")
-
-
-def _vm(now: CheckResult, name: str) -> Vm:
-    found = next((vm for vm in now.inventory.vms if vm.name == name), None)
-    if found is None:
-        raise InputError(f"there is no VM '{name}' in the inventory", where="--vm", hint="see hyperward vm list")
-    return found
 
 
 def _address(text: str) -> Address:

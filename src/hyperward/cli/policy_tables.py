@@ -74,7 +74,7 @@ def value_text(value: object) -> str:
     plain = jsonable(value)
     if plain is None:
         return "-"
-    text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    text = " ".join(plain.split()) if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
     if len(text) <= _VALUE_SHOWN:
         return text
     count = f" ({len(plain)} entries)" if isinstance(plain, list) else ""

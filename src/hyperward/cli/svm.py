@@ -56,6 +56,19 @@ def status(config: ConfigOption = DEFAULT_CONFIG, *, json: JsonOption = False) -
     show(made)
 
 
+def _scanner_rows(scanners: dict[str, Any]) -> list[tuple[str, str]]:
+    if not scanners["wanted"]:
+        return [("web scanners", "not needed: no policy in force scans web addresses")]
+    rows = []
+    for one in scanners["processes"]:
+        running = f"runs (process {one['pid']})" if one["pid"] else "does not run"
+        error = f"; {one['error']}" if one["error"] else ""
+        answers = "answers" if one["answers"] else "does not answer"
+        rows.append((f"web scanner {one['index']}", f"{running}, {answers}{error}"))
+    rows.append(("web scanned ports", str(scanners["ports"])))
+    return rows + [("address database", f"{path}: {version}") for path, version in scanners["databases"].items()]
+
+
 def _rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
     engine = answer["engine"]
     running = f"runs (process {engine['pid']})" if engine["pid"] else "does not run"
@@ -68,7 +81,10 @@ def _rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("policies", f"{answer['policies']['known']}, taken over {answer['policies']['since']}"),
     ]
     rows += [("rule set", digest[:12]) for digest in answer["rule_sets"]]
+    rows += _scanner_rows(answer["scanners"])
     for failure in answer["failures"]:
-        text = f"engine {failure['why']}: {failure['passed']} packets passed, {failure['dropped']} dropped"
+        text = (
+            f"{failure['component']} {failure['why']}: {failure['passed']} packets passed, {failure['dropped']} dropped"
+        )
         rows.append((f"failure action, {failure['vm'] or failure['port']}", text))
     return rows

@@ -7,6 +7,8 @@ from hyperward.cli.paths import DEFAULT_CONFIG, ConfigOption, JsonOption
 from hyperward.svm.config import load_config
 from hyperward.svm.control import ask
 
+_FEATURES = {"intrusion_prevention": "IPS", "web_addresses": "web addresses"}
+
 app = typer.Typer(help="The VMs of this hypervisor.", no_args_is_help=True)
 
 
@@ -22,11 +24,13 @@ def list_vms(config: ConfigOption = DEFAULT_CONFIG, *, json: JsonOption = False)
     if json:
         print_json(vms)
         return
-    made = table("VMs", ("VM", "status", "policy", "mode", "ports", "packets", "what to do"))
+    made = table("VMs", ("VM", "status", "policy", "mode", "features", "ports", "packets", "what to do"))
     for vm in vms:
         counters = [port["counters"] for port in vm["ports"] if port["counters"]]
         packets = sum(c["from_vm"]["seen_packets"] + c["to_vm"]["seen_packets"] for c in counters)
         todo = next((c["what_to_do"] for c in vm["conditions"] if not c["ok"] and c["what_to_do"]), "")
         ports = ", ".join(port["interface"] for port in vm["ports"])
-        add_row(made, vm["name"], vm["status"], vm["policy"] or "-", vm["mode"] or "-", ports, str(packets), todo)
+        features = ", ".join(_FEATURES.get(name, name) for name in vm["features"]) or "-"
+        state = (vm["name"], vm["status"], vm["policy"] or "-", vm["mode"] or "-", features)
+        add_row(made, *state, ports, str(packets), todo)
     show(made)

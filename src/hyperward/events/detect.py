@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from msgspec.structs import replace
 
 from hyperward.events.ids import derived_id
-from hyperward.events.model import Direction, Event, Feature, Kind, Party, RuleRef, Severity, VmRef
+from hyperward.events.model import Direction, Event, EventAction, Feature, Kind, Party, RuleRef, Severity, VmRef
 from hyperward.ips.engine.eve import EveRecord
 from hyperward.ips.rules.classes import RuleClass
 from hyperward.policy.actions import Action
@@ -155,10 +155,10 @@ def _detection(event: Event, record: EveRecord, view: PortView | None) -> Event:
     if alert is None:
         raise ValueError("record without alert")
     category = next((value for value in alert.metadata_values(CLASS_KEY) if value in _CLASSES), "")
-    asked = view.asked.get(RuleClass(category), Action.IGNORE) if view and category else Action.IGNORE
+    asked = EventAction(view.asked.get(RuleClass(category), Action.IGNORE) if view and category else Action.IGNORE)
     verdict = record.verdict.action if record.verdict else ("drop" if alert.action == "blocked" else "alert")
     dropped = verdict in {"drop", "reject"} and not event.shadow
-    done = Action.TERMINATE if dropped else Action.IGNORE
+    done = EventAction.TERMINATE if dropped else EventAction.IGNORE
     return replace(
         event,
         kind=Kind.DETECTION,
@@ -186,17 +186,17 @@ def _dropped(event: Event, record: EveRecord) -> Event:
         event,
         severity=Severity.WARNING,
         message=f"the engine dropped a packet: {reason or 'no reason given'}",
-        done=Action.TERMINATE,
+        done=EventAction.TERMINATE,
         reason=reason,
         verdict="drop",
     )
 
 
-def _why(asked: Action, view: PortView | None, *, dropped: bool) -> str:
+def _why(asked: EventAction, view: PortView | None, *, dropped: bool) -> str:
     """Return why what was done is not what was asked; empty where it is."""
     if view is None:
         return "the port is not known any more"
-    if asked is Action.IGNORE:
+    if asked is EventAction.IGNORE:
         return "another rule dropped the packet" if dropped else ""
     if dropped:
         return "" if view.enforce else "another rule dropped the packet"

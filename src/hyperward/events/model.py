@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from hyperward.policy.actions import Action
+from hyperward.policy.actions import Action, WebAction
 
 
 class Severity(StrEnum):
@@ -42,6 +42,14 @@ class Kind(StrEnum):
     ENGINE_CRASHED = "engine_crashed"
     ENGINE_CRASH_LOOP = "engine_crash_loop"
     ENGINE_START_FAILED = "engine_start_failed"
+    WEB_ADDRESS = "web_address"
+    """A request for an address that a list holds, or that hides its name."""
+    SCANNER_STARTED = "scanner_started"
+    SCANNER_ADOPTED = "scanner_adopted"
+    SCANNER_STOPPED = "scanner_stopped"
+    SCANNER_CRASHED = "scanner_crashed"
+    SCANNER_CRASH_LOOP = "scanner_crash_loop"
+    SCANNER_START_FAILED = "scanner_start_failed"
     RULES_IN_FORCE = "rules_in_force"
     RULES_REFUSED = "rules_refused"
     FAILURE_ACTION = "failure_action"
@@ -63,6 +71,17 @@ class Direction(StrEnum):
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
+
+
+class EventAction(StrEnum):
+    """What a policy asks for and what is done: the actions of all features."""
+
+    IGNORE = Action.IGNORE.value
+    TERMINATE = Action.TERMINATE.value
+    TERMINATE_AND_BLOCK = Action.TERMINATE_AND_BLOCK.value
+    BLOCK = WebAction.BLOCK.value
+    REPORT = WebAction.REPORT.value
+    OFF = WebAction.OFF.value
 
 
 class Party(StrEnum):
@@ -110,6 +129,29 @@ class RuleRef(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.gid}:{self.sid}:{self.rev}"
 
 
+class EntryRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The entry of an address list that was met.
+
+    Args:
+        list: id of the list.
+        entry: its text, as the list's canonical form has it.
+        kind: how much of the web it stands for: `domain`, `host`, `prefix`, `exact`.
+        id: its number or name in the list; empty where the list has none.
+        version: of the address database that the list is in.
+    """
+
+    list: str
+    entry: str
+    kind: str = ""
+    id: str = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        number = f" #{self.id}" if self.id else ""
+        return f"{self.list}{number}: {self.entry}"
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event.
 
@@ -134,6 +176,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         application: protocol of the application as the engine recognised it.
         category: class of the rule or of the address.
         rule: that matched.
+        entry: of an address list, that matched.
         asked: action the policy asks for.
         done: action carried out.
         reason: why `done` differs from `asked`.
@@ -164,8 +207,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     application: str = ""
     category: str = ""
     rule: RuleRef | None = None
-    asked: Action | None = None
-    done: Action | None = None
+    entry: EntryRef | None = None
+    asked: EventAction | None = None
+    done: EventAction | None = None
     reason: str = ""
     verdict: str = ""
     request: str = ""

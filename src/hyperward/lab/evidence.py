@@ -10,10 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from hyperward.events.model import Event, Kind
+from hyperward.events.model import Event, EventAction, Kind
 from hyperward.lab.outcome import Outcome, Result
 from hyperward.lab.scenario import Attack
-from hyperward.policy.actions import Action
 
 
 class Expectation(StrEnum):
@@ -26,8 +25,8 @@ class Expectation(StrEnum):
 
 
 _ACTIONS = {
-    Expectation.BLOCKED: Action.TERMINATE,
-    Expectation.SOURCE_BLOCKED: Action.TERMINATE_AND_BLOCK,
+    Expectation.BLOCKED: EventAction.TERMINATE,
+    Expectation.SOURCE_BLOCKED: EventAction.TERMINATE_AND_BLOCK,
 }
 
 
@@ -103,9 +102,9 @@ def _fits(event: Event, attack: Attack, expectation: Expectation) -> bool:
         return False
     if expectation in _ACTIONS:
         return event.asked is event.done is _ACTIONS[expectation] and event.verdict == "drop"
-    if event.asked is not Action.TERMINATE:
+    if event.asked is not EventAction.TERMINATE:
         return False
-    return event.done is Action.IGNORE and event.reason == "monitoring mode"
+    return event.done is EventAction.IGNORE and event.reason == "monitoring mode"
 
 
 def _connection(tried: Tried) -> _Connection:

@@ -63,3 +63,10 @@ class _Plain(yaml.SafeDumper):
         """Write every value out."""
         del data
         return True
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Write text of several lines as it is, line by line."""
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Plain.add_representer(str, _Plain.represent_text)

@@ -7,10 +7,12 @@ from typing import TypeAlias
 from hyperward.errors import InputError
 from hyperward.exclusions.hidden import hidden_rows
 from hyperward.exclusions.image import Image
+from hyperward.policy.actions import HelloAction, WebAction
 from hyperward.policy.inherit import inherit
 from hyperward.policy.models import Assignment, Policy, PolicyFile
 from hyperward.policy.shadow import shadow_error, shadow_warning
 from hyperward.policy.tree import Tree
+from hyperward.policy.web import NXDOMAIN, WebAddresses
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -85,9 +87,25 @@ def _warnings_of(policy: Policy, effective: Policy, at: KeyPath, *, is_parent: b
             "Intrusion Prevention is on but both of its features are off, so nothing is inspected",
             "enable network_attacks or suspicious_activity",
         )
+    yield from _web_warnings(effective.web_addresses, (*at, "web_addresses"))
     if not policy.assign and not is_parent:
         yield Finding(
             (*at, "assign"),
             f"the policy '{policy.name}' is assigned to no VM",
             f"add one of {', '.join(f'assign.{name}' for name in Assignment.model_fields)}",
         )
+
+
+def _web_warnings(web: WebAddresses, at: KeyPath) -> Iterator[Finding]:
+    if not web.enabled:
+        return
+    actions = {getattr(web.categories, name) for name in type(web.categories).model_fields}
+    actions |= set(web.own_categories.values())
+    if actions == {WebAction.OFF} and web.encrypted_client_hello is HelloAction.ALLOW:
+        what = "Web Addresses Scan is on but every category is off, so no address is looked up"
+        yield Finding((*at, "categories"), what, "set one to block or report")
+    elif not any(getattr(web.protocols, name) for name in type(web.protocols).model_fields):
+        what = "Web Addresses Scan is on but all protocols are off, so nothing is scanned"
+        yield Finding((*at, "protocols"), what, "turn one on")
+    elif web.dns_answer != NXDOMAIN and not web.protocols.dns:
+        yield Finding((*at, "dns_answer"), "has no effect, because protocols.dns is off", "turn it on")

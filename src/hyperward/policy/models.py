@@ -31,6 +31,7 @@ from hyperward.policy.fields import (
     State,
 )
 from hyperward.policy.settings import check_setting, setting_paths
+from hyperward.policy.web import WebAddresses
 
 MAX_POLICIES = 1000
 MAX_TENANTS = 1000
@@ -123,6 +124,7 @@ class Policy(Settings):
     mode: Mode = Mode.STANDARD
     assign: Assignment = Assignment()
     intrusion_prevention: IntrusionPrevention = IntrusionPrevention()
+    web_addresses: WebAddresses = WebAddresses()
     failure: Failure = Failure()
     exclusions: Annotated[tuple[ExclusionRow, ...], Field(max_length=MAX_ROWS)] = ()
     """What is not scanned, or only reported; the first row that matches holds."""

@@ -14,6 +14,7 @@ from hyperward.policy.inherit import Inherited, inherit
 from hyperward.policy.models import Failure, IntrusionPrevention, Policy
 from hyperward.policy.networks import ANY, NetworkSet, parse_network_set
 from hyperward.policy.tree import Tree
+from hyperward.policy.web import WEB_OFF, WebAddresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class EffectiveSettings:
         exclusions: all rows of the policy, for whichever VM and however long they hold.
         excluded_directions: connections that are not scanned as a whole.
         shadow: the name of the policy that judges the same traffic and never acts; None for none.
+        web_addresses: settings of Web Addresses Scan.
     """
 
     policy: str
@@ -41,6 +43,7 @@ class EffectiveSettings:
     exclusions: tuple[ExclusionRow, ...] = ()
     excluded_directions: tuple[Direction, ...] = ()
     shadow: str | None = None
+    web_addresses: WebAddresses = WEB_OFF
 
 
 class Variant(StrEnum):
@@ -93,6 +96,7 @@ def settings_of(policy: Policy) -> EffectiveSettings:
         exclusions=policy.exclusions,
         excluded_directions=policy.excluded_directions,
         shadow=policy.shadow,
+        web_addresses=policy.web_addresses,
     )
 
 
@@ -192,6 +196,7 @@ def next_expiry(policies: Iterable[Policy], *, now: datetime) -> datetime | None
     """Return when the next exclusion expires and plans have to be made again; None when none will."""
     every = tuple(policies)
     moments = [item.expires for policy in every for item in policy.intrusion_prevention.excluded_rules]
+    moments += [row.expires for policy in every for row in policy.web_addresses.never_block]
     moments += [next_exclusion_expiry(policy.exclusions, now=now) for policy in every]
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
 

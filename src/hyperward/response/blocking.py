@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from hyperward.events.model import Direction, Event, Party
-from hyperward.policy.actions import Action
+from hyperward.events.model import Direction, Event, EventAction, Party
 from hyperward.policy.models import MAX_BLOCK_MINUTES
 from hyperward.steering.layout import Flow
 
@@ -48,7 +47,7 @@ def refusal(event: Event, source: Address, flow: Flow | None, never: NeverBlock)
         flow: what steering knows of the connection.
         never: addresses that are never blocked.
     """
-    if event.done is not Action.TERMINATE:
+    if event.done is not EventAction.TERMINATE:
         return event.reason or "its packet was not dropped"
     if event.protocol != "TCP" or flow is None or not completed(flow):
         return "the source can be forged: only a connection with a completed handshake proves an address"

@@ -4,6 +4,8 @@ Order, so that no VM is ever less protected than both before and after: rule set
 engine loads tenants and maps VLAN ids, then ports begin to use them, and what nobody needs any more goes last. What
 fails for one VM leaves that VM as it was and the others go on.
 
+The web scanners are told what to follow before a port is switched to them, and forget a port after it was switched off.
+
 A port whose interface is not there (a VM that is off, or restarts) keeps its VLAN id, and its rules stay loaded: it is
 protected again in the moment in which the interface is back. Shadow policies have a step of their own, after all that
 acts is in force.
@@ -27,11 +29,14 @@ from hyperward.policy.fields import FailureAction, Mode
 from hyperward.policy.networks import ANY, NetworkSet
 from hyperward.policy.resolve import IpsSettings, Variant
 from hyperward.steering.layout import Mode as SteeringMode
+from hyperward.steering.layout import Web
 from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.desired import DesiredPort
 from hyperward.svm.exclusion_sets import ExclusionSets, Prepared, SetUse
 from hyperward.svm.lanes import Lane, LaneEntry, PortKey
 from hyperward.svm.rulesets import RuleSet, RuleSetInfo, RuleSetSource
+from hyperward.svm.scanners.link import Scanners
+from hyperward.svm.scanners.settings import ScannedPort
 from hyperward.svm.shadows import (
     ShadowPort,
     assign_shadows,
@@ -44,6 +49,7 @@ from hyperward.svm.shadows import (
 )
 from hyperward.svm.state import State
 from hyperward.svm.tenantbook import assign, settings_key
+from hyperward.svm.webscan import WebSteps, web_parts
 
 log = structlog.get_logger(__name__)
 
@@ -84,12 +90,14 @@ class Outcome:
 class _Wish:
     """A port with its lanes and the tenants that they shall have; `ifindex` is None while its interface is not there.
 
+    A port without Intrusion Prevention has its lane all the same, because that holds the port's id.
+
     `watched` is the observe lane, for packets that an exclusion says `do_not_block` of; None where no row does and none
     did before.
     """
 
     port: DesiredPort
-    ips: IpsSettings
+    ips: IpsSettings | None
     ifindex: int | None
     segment: int
     lane: LaneEntry
@@ -102,13 +110,21 @@ class Applier:
     """Holds what was applied last, and applies what comes next."""
 
     def __init__(
-        self, *, ports: PortTable, engine: Engine, rule_sets: RuleSetSource, state: State, exclusions: ExclusionSets
+        self,
+        *,
+        ports: PortTable,
+        engine: Engine,
+        rule_sets: RuleSetSource,
+        state: State,
+        exclusions: ExclusionSets,
+        scanners: Scanners,
     ) -> None:
         self._ports = ports
         self._engine = engine
         self._rule_sets = rule_sets
         self._state = state
         self._exclusions = exclusions
+        self._web = WebSteps(ports, scanners)
         self._desired = Desired()
         self._shadows = Desired()
         self._wishes: list[_Wish] = []
@@ -119,6 +135,8 @@ class Applier:
         """The digest of its rule set."""
         self.ports_by_id: dict[int, PortSettings] = {}
         """What is registered in the kernel, by port id."""
+        self.applied_by_id: dict[int, DesiredPort] = {}
+        """The port with a port id as it was applied last."""
         self._told: set[str] = set()
 
     async def apply(
@@ -142,10 +160,11 @@ class Applier:
         self, wanted: Iterable[DesiredPort], links: Mapping[str, int], segments: Mapping[str, int]
     ) -> Outcome:
         outcome = Outcome()
-        covered = [(port, port.ips) for port in wanted if port.ips is not None]
-        outcome.missing += [port.interface for port, _ in covered if port.interface not in links]
-        watched = self._watched(covered, links)
-        compiled = await self._compile(covered, watched, outcome)
+        covered = [port for port in wanted if port.ips is not None or port.web is not None]
+        inspected = [(port, port.ips) for port in covered if port.ips is not None]
+        outcome.missing += [port.interface for port in covered if port.interface not in links]
+        watched = self._watched(inspected, links)
+        compiled = await self._compile(inspected, watched, outcome)
         wishes = self._wish(covered, links, segments, compiled, watched=watched, outcome=outcome)
         self._state.save()
         desired = self._desire(wishes, compiled)
@@ -153,19 +172,28 @@ class Applier:
         applied = await self._engine.apply(_joined(desired, self._shadows))
         self._desired = desired
         outcome.deferred = applied.deferred
+        scanned = {
+            wish.lane.port_id: ScannedPort(wish.port.vm, wish.port.policy, wish.port.web)
+            for wish in wishes
+            if wish.port.web is not None
+        }
+        refused = await self._web.before(scanned)
         # In a thread: events are read and connections reset while a thousand ports change.
-        await asyncio.to_thread(self._steer, wishes, applied, outcome)
+        await asyncio.to_thread(self._steer, wishes, applied, outcome, refused)
         present = {wish.ifindex for wish in wishes if wish.ifindex is not None}
         await asyncio.to_thread(self._remove, present, outcome)
+        await self._web.after(scanned)
         await asyncio.to_thread(self._settle, wishes)
         for key in self._state.ledger.ports() - {_key(wish.port) for wish in wishes}:
             self._state.ledger.release(key, now=time.time())
         self.ports_by_id.clear()
         self.ports_by_id |= {settings.port_id: settings for settings in self._ports.registered().values()}
         self.ports_by_vid |= {wish.lane.vid: wish.port for wish in wishes}
-        self.versions_by_vid |= {w.lane.vid: compiled[w.ips].info.digest for w in wishes if w.ips in compiled}
+        self.applied_by_id |= {wish.lane.port_id: wish.port for wish in wishes}
         for wish in wishes:
-            if wish.watched is not None:
+            if wish.ips in compiled:
+                self.versions_by_vid[wish.lane.vid] = compiled[wish.ips].info.digest
+            if wish.watched is not None and wish.ips is not None:
                 self.ports_by_vid[wish.watched.vid] = wish.port
                 if _observed(wish.ips) in compiled:
                     self.versions_by_vid[wish.watched.vid] = compiled[_observed(wish.ips)].info.digest
@@ -213,7 +241,7 @@ class Applier:
 
     def _wish(
         self,
-        covered: list[tuple[DesiredPort, IpsSettings]],
+        covered: list[DesiredPort],
         links: Mapping[str, int],
         segments: Mapping[str, int],
         compiled: Mapping[IpsSettings, RuleSet],
@@ -222,35 +250,37 @@ class Applier:
         outcome: Outcome,
     ) -> list[_Wish]:
         users: dict[str, set[str]] = {}
-        for port, ips in covered:
+        inspected = [(port, port.ips) for port in covered if port.ips is not None]
+        for port, ips in inspected:
             if ips in compiled:
                 users.setdefault(settings_key(ips), set()).add(port.interface)
             if port.interface in watched and _observed(ips) in compiled:
                 users.setdefault(settings_key(_observed(ips)), set()).add(f"{port.interface}/{Lane.OBSERVE}")
         kept = self._kept_by_failures(
-            [(port, lane_of(port)) for port, ips in covered if ips not in compiled]
-            + [(p, Lane.OBSERVE) for p, ips in covered if p.interface in watched and _observed(ips) not in compiled]
+            [(port, lane_of(port)) for port, ips in inspected if ips not in compiled]
+            + [(p, Lane.OBSERVE) for p, ips in inspected if p.interface in watched and _observed(ips) not in compiled]
         )
         kept |= {key: entry.users for key, entry in entries(self._state.tenants, of_shadows=True).items()}
         tenants = assign(self._state.tenants, {k: frozenset(v) for k, v in users.items()} | kept)
         self._state.tenants = tenants
         now = time.time()
         wishes = []
-        for port, ips in covered:
+        for port in covered:
             lane = self._take(port, lane_of(port), now, outcome)
             if lane is None:
                 continue
             other = self._take(port, Lane.OBSERVE, now, outcome) if port.interface in watched else None
+            observed = _observed(port.ips) if port.ips and other else None
             wishes.append(
                 _Wish(
                     port=port,
-                    ips=ips,
+                    ips=port.ips,
                     ifindex=links.get(port.interface),
                     segment=segments.get(port.interface, 0),
                     lane=lane,
-                    tenant=self._tenant_of(ips, lane, compiled),
+                    tenant=self._tenant_of(port.ips, lane, compiled) if port.ips else None,
                     watched=other,
-                    watched_tenant=self._tenant_of(_observed(ips), other, compiled) if other else None,
+                    watched_tenant=self._tenant_of(observed, other, compiled) if observed and other else None,
                 )
             )
         return wishes
@@ -291,28 +321,25 @@ class Applier:
             tenants[entry.id] = tenant_of(entry.id, ips, rule_set)
         return Desired(tenants, mappings)
 
-    def _steer(self, wishes: list[_Wish], applied: Applied, outcome: Outcome) -> None:
+    def _steer(self, wishes: list[_Wish], applied: Applied, outcome: Outcome, no_scan: str) -> None:
         registered = self._ports.registered()
-        held = self._engine.registered
         prepared = self._exclusions.prepare(
             {wish.port.interface: wish.port.exclusions for wish in wishes if wish.ifindex is not None}
         )
         for wish in wishes:
             if wish.ifindex is None:
                 continue
-            name = wish.port.interface
-            if not applied.deferred and not _holds(held, self._desired, wish.lane.vid):
-                reasons = [one.text for one in applied.refused if one.step.tenant == wish.tenant]
-                outcome.failed.setdefault(name, reasons[0] if reasons else "the engine refused its rule set")
-                before = registered.get(wish.ifindex)
-                if before is None or before.vid != wish.lane.vid:
-                    continue
-            settings = self._settings(wish, prepared, registered.get(wish.ifindex), applied)
+            name, before = wish.port.interface, registered.get(wish.ifindex)
+            vid = self._vid(wish, before, applied, outcome)
+            web = _web(wish, before, no_scan, outcome)
+            if vid is None or not (vid or web):
+                continue
+            settings = replace(self._settings(wish, prepared, before, applied), vid=vid, web=web)
             lane = self._state.ledger.lanes_of(_key(wish.port)).get(Lane.SHADOW)
-            shadow_vid = still_shadowed(registered.get(wish.ifindex), lane, wanted=wish.port.shadow is not None)
+            shadow_vid = still_shadowed(before, lane, wanted=wish.port.shadow is not None)
             settings = replace(settings, shadow_vid=shadow_vid)
             try:
-                if registered.get(wish.ifindex) != settings or not self._ports.is_attached(wish.ifindex):
+                if before != settings or not self._ports.is_attached(wish.ifindex):
                     self._ports.put(wish.ifindex, settings)
                     outcome.put.append(name)
             except HyperwardError as error:
@@ -321,6 +348,20 @@ class Applier:
         # A port without its exclusions is inspected more, not less: it is registered all the same.
         for name, refused in prepared.failed.items():
             outcome.failed.setdefault(name, refused.line())
+
+    def _vid(self, wish: _Wish, before: PortSettings | None, applied: Applied, outcome: Outcome) -> int | None:
+        """Return the VLAN id under which a port's packets go to the engine, 0 for none; None: it stays as it is."""
+        vid = wish.lane.vid
+        if wish.ips is None:
+            return 0
+        if applied.deferred or _holds(self._engine.registered, self._desired, vid):
+            return vid
+        reasons = [one.text for one in applied.refused if one.step.tenant == wish.tenant]
+        outcome.failed.setdefault(wish.port.interface, reasons[0] if reasons else "the engine refused its rule set")
+        if before is None or before.vid == 0:
+            # What one feature lacks does not keep the other from its work.
+            return 0
+        return vid if before.vid == vid else None
 
     def _settings(self, wish: _Wish, prepared: Prepared, before: PortSettings | None, applied: Applied) -> PortSettings:
         use = prepared.uses.get(wish.port.interface)
@@ -419,6 +460,14 @@ class Applier:
                 outcome.removed.append(ifindex)
             except HyperwardError as error:
                 outcome.failed[str(ifindex)] = error.line()
+
+
+def _web(wish: _Wish, before: PortSettings | None, no_scan: str, outcome: Outcome) -> Web:
+    """Return which packets of a port go to the scanners; where these do not follow, as many as before."""
+    if wish.port.web is None or not no_scan:
+        return web_parts(wish.port.web)
+    outcome.failed.setdefault(wish.port.interface, no_scan)
+    return before.web if before is not None else Web.NONE
 
 
 def lane_of(port: DesiredPort) -> Lane:

@@ -46,6 +46,38 @@ class PortFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What is known about the engine of Intrusion Prevention.
+
+    Args:
+        runs: its process runs.
+        answers: it answers in time.
+        rules: the rule set of the VM is loaded.
+    """
+
+    runs: Fact
+    answers: Fact
+    rules: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerFacts:
+    """What is known about the web scanners; each of them sees a part of the VM's connections.
+
+    Args:
+        run: the processes of all of them run.
+        answer: all of them answer in time.
+        follow: all of them follow the policy of the VM.
+        databases: all of them have an address database.
+    """
+
+    run: Fact
+    answer: Fact
+    follow: Fact
+    databases: Fact
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the daemon knows about one VM and the components that serve it.
 
@@ -53,19 +85,17 @@ class Facts:
         policy: the name of the active policy that covers the VM, None without one.
         covered: such a policy exists and has a feature on.
         mode: the policy's mode; None without a policy.
-        engine: the engine's process runs.
-        heartbeat: the engine answers in time.
-        rules: the rule set of the VM is loaded.
+        engine: what is known about the engine; None when the policy does not need it.
+        scanners: the same of the web scanners.
         ports: the VM's ports, in the inventory's order.
     """
 
     policy: str | None
     covered: Fact
     mode: Mode | None
-    engine: Fact
-    heartbeat: Fact
-    rules: Fact
+    engine: EngineFacts | None
     ports: tuple[PortFacts, ...]
+    scanners: ScannerFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +131,8 @@ def protection(vm: Vm, facts: Facts) -> list[Condition]:
         conditions += _port(port.interface, known.get(port.interface))
     return [
         *conditions,
-        _condition(
-            "the engine runs", facts.engine, "look for the reason in the daemon's log; it starts the engine again"
-        ),
-        _condition("the engine answers", facts.heartbeat, "wait a second; if it stays, look into the engine's log"),
-        _condition("the rules of its policy are loaded", facts.rules, "look for refused rules in the daemon's log"),
+        *(_engine(facts.engine) if facts.engine is not None else ()),
+        *(_scanners(facts.scanners) if facts.scanners is not None else ()),
         *(_traffic(known[port.interface]) for port in vm.ports if port.interface in known),
     ]
 
@@ -130,7 +157,9 @@ def _covered(vm: Vm, facts: Facts) -> Condition:
     name = "an active policy with a feature on covers it"
     if facts.policy is None:
         return _condition(name, facts.covered, f"assign an active policy to '{vm.name}'")
-    return _condition(name, facts.covered, f"turn on intrusion_prevention in the policy '{facts.policy}'")
+    return _condition(
+        name, facts.covered, f"turn on intrusion_prevention or web_addresses in the policy '{facts.policy}'"
+    )
 
 
 def _port(interface: str, facts: PortFacts | None) -> list[Condition]:
@@ -141,6 +170,29 @@ def _port(interface: str, facts: PortFacts | None) -> list[Condition]:
         ),
         _condition(
             f"steering is attached to {interface}", attached, "wait for the daemon, or look for the reason in its log"
+        ),
+    ]
+
+
+def _engine(facts: EngineFacts) -> list[Condition]:
+    return [
+        _condition(
+            "the engine runs", facts.runs, "look for the reason in the daemon's log; it starts the engine again"
+        ),
+        _condition("the engine answers", facts.answers, "wait a second; if it stays, look into the engine's log"),
+        _condition("the rules of its policy are loaded", facts.rules, "look for refused rules in the daemon's log"),
+    ]
+
+
+def _scanners(facts: ScannerFacts) -> list[Condition]:
+    return [
+        _condition("the web scanners run", facts.run, "look for the reason in the daemon's log; it starts them again"),
+        _condition("the web scanners answer", facts.answer, "wait a second; if it stays, look into their logs"),
+        _condition("the web scanners follow its policy", facts.follow, "see hyperward status for what they refuse"),
+        _condition(
+            "an address database is in use",
+            facts.databases,
+            "name one under addresses in the SVM's configuration; see hyperward status for what is wrong with it",
         ),
     ]
 

@@ -14,13 +14,17 @@ from hyperward.ips.rules.limits import Limits as RuleLimits
 from hyperward.policy.fields import HomeNetworks
 from hyperward.policy.findings import Finding
 from hyperward.policy.networks import NetworkSet, parse_network_set
+from hyperward.steering.layout import MAX_SCANNERS
 from hyperward.svm.names import check_svm_name, svm_name_of
 from hyperward.svm.paths import not_too_large, own_folder, readable
+from hyperward.svm.scanners.paths import default_count
 from hyperward.yamlfile import Document, FileErrors, FileModel, Limits, parse, read_text
 
 LIMITS = Limits(max_bytes=64 * 1024, max_nodes=2_000, max_entry_nodes=2_000)
 
 RULE_LIMITS = RuleLimits()
+
+MAX_DATABASES = 64
 
 # A unix socket's path has at most 107 bytes (sun_path, unix(7)); this leaves room for our file names.
 MAX_RUN_DIR_BYTES = 80
@@ -54,6 +58,10 @@ class SvmConfigFile(FileModel):
     inventory_file: _PathText
     rules: Annotated[tuple[_PathText, ...], Field(max_length=256)] = ()
     engine: EngineConfig = EngineConfig()
+    addresses: Annotated[tuple[_PathText, ...], Field(max_length=MAX_DATABASES)] = ()
+    """Address databases; those of the operator's own lists first."""
+    scanners: Annotated[int, Field(ge=1, le=MAX_SCANNERS)] | None = None
+    """Web scanners; without it one for each CPU, at most 16."""
     never_block: HomeNetworks | None = None
     """Addresses and networks that are never blocked as a source, beside those of the hypervisor."""
     heartbeat_ms: Annotated[int, Field(ge=50, le=900)] = 300
@@ -73,6 +81,8 @@ class SvmConfig:
         rules: rule files, folders and archives, in order; empty for the starter rules of the package.
         engine: the engine's settings.
         engine_binary: the program that `engine.binary` names.
+        addresses: address databases, those of the operator's own lists first.
+        scanners: how many web scanners there are.
         never_block: networks that are never blocked as a source, canonical.
         heartbeat_ms: without an answer for so long the engine counts as down, in milliseconds. At most 900, because the
             failure action has to hold within a second.
@@ -87,6 +97,8 @@ class SvmConfig:
     rules: tuple[Path, ...]
     engine: EngineConfig
     engine_binary: Path
+    addresses: tuple[Path, ...]
+    scanners: int
     never_block: NetworkSet
     heartbeat_ms: int
     log_level: str
@@ -135,6 +147,8 @@ def _resolved(file: SvmConfigFile, folder: Path) -> SvmConfig:
         rules=tuple(absolute(text) for text in file.rules),
         engine=file.engine,
         engine_binary=Path(shutil.which(binary) or binary),
+        addresses=tuple(absolute(text) for text in file.addresses),
+        scanners=default_count() if file.scanners is None else file.scanners,
         never_block=parse_network_set(file.never_block or ()),
         heartbeat_ms=file.heartbeat_ms,
         log_level=file.log_level,
@@ -155,6 +169,8 @@ def _path_findings(file: SvmConfigFile, config: SvmConfig) -> Iterator[Finding]:
     for index, path in enumerate(config.rules):
         yield from readable(("rules", index), path, folder_too=True)
         yield from not_too_large(("rules", index), path, RULE_LIMITS)
+    for index, path in enumerate(config.addresses):
+        yield from readable(("addresses", index), path, folder_too=False)
     if not config.engine_binary.is_absolute() or shutil.which(config.engine_binary) is None:
         what = f"the program {file.engine.binary} is not there or not executable"
         yield Finding(("engine", "binary"), what, "install Suricata, or give its absolute path")

@@ -18,6 +18,7 @@ import structlog
 
 from hyperward.errors import HyperwardError, InputError, SystemFault
 from hyperward.events.collect import EveCollector
+from hyperward.events.collectweb import WebCollector
 from hyperward.events.model import Kind
 from hyperward.events.notices import event_of_notice
 from hyperward.events.store import EventStore
@@ -34,7 +35,10 @@ from hyperward.response.terminate import Terminator
 from hyperward.steering.layout import Direction
 from hyperward.steering.pairs import attach_pairs, ensure_pairs
 from hyperward.steering.ports import KernelPorts
-from hyperward.steering.program import object_bytes, open_program
+from hyperward.steering.program import Program, object_bytes, open_program
+from hyperward.steering.scanners import attach_scanners
+from hyperward.steering.slots import ScannerSlots
+from hyperward.steering.taps import ensure_taps, remove_taps
 from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.change import PolicyChanges
 from hyperward.svm.config import SvmConfig
@@ -53,6 +57,13 @@ from hyperward.svm.pins import pin_folder
 from hyperward.svm.probes import PROBE_MARK, Prober
 from hyperward.svm.responder import Responder
 from hyperward.svm.rulesets import RuleSets
+from hyperward.svm.scanners.link import ScannerLink
+from hyperward.svm.scanners.notices import ScannerNotice
+from hyperward.svm.scanners.notices import event_of_notice as event_of_scanner
+from hyperward.svm.scanners.paths import ScannerPaths
+from hyperward.svm.scanners.process import ScannerProcesses
+from hyperward.svm.scanners.slots import MappedSlots
+from hyperward.svm.scanners.supervisor import ScannerSupervisor
 from hyperward.svm.state import State
 from hyperward.svm.status import StatusReport
 from hyperward.svm.telling import Teller
@@ -62,6 +73,8 @@ from hyperward.svm.watch import LOOK_SECONDS, FileWatch
 
 COLLECT_SECONDS = 0.02
 """Pause of the reader of detections when it has caught up: the longest that a reset waits."""
+COLLECT_WEB_SECONDS = 0.1
+"""The same of the scanners' records, for which no reset waits."""
 HOUSEKEEPING_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 FAILURES = "failures"
@@ -106,6 +119,7 @@ class Daemon:
         self._ports.configure(
             pairs, down_ms=config.heartbeat_ms, busy_ms=config.heartbeat_ms * 2 // 3, probe_ms=config.heartbeat_ms // 6
         )
+        await asyncio.to_thread(self._place_scanners, program)
         attach_pairs(pairs, program)
         for ifindex in self._ports.registered():
             self._reattach(ifindex)
@@ -123,6 +137,7 @@ class Daemon:
         nudge = FrameNudge(("hwg0", "hwn0"), mark=PROBE_MARK)
         self._engine = EngineSupervisor(settings, references, nudge=nudge, notify=self._notice)
         stack.push_async_callback(self._engine.detach)
+        self._start_scanners(stack, program)
         in_use = [SetUse(port.exclusion_set, port.exclusion_version) for port in self._ports.registered().values()]
         self._exclusions = ExclusionSets(ExclusionTables(program.maps), in_use)
         self._applier = Applier(
@@ -131,9 +146,13 @@ class Daemon:
             rule_sets=self._rule_sets,
             state=self._state,
             exclusions=self._exclusions,
+            scanners=self._scanners,
         )
-        views = LedgerViews(self._state.ledger, self._applier.ports_by_vid, self._applier.versions_by_vid)
+        views = LedgerViews(
+            self._state.ledger, self._applier.ports_by_vid, self._applier.versions_by_vid, self._applier.applied_by_id
+        )
         self._collector = EveCollector(settings, self._store, views, svm=config.name)
+        self._web_collector = WebCollector(self._scanner_paths.records_dir, self._store, views, svm=config.name)
         terminator = Terminator(program.maps.flows, stack.enter_context(PairInjector()))
         stack.callback(terminator.close)
         self._responder = Responder(
@@ -153,6 +172,7 @@ class Daemon:
             ledger=self._state.ledger,
             applier=self._applier,
             failures=self._failures,
+            scanners=self._scanners,
         )
         self._tell = Teller(self._log, self._status.vm_of_port)
         self._changes = PolicyChanges(config.policy_file, self._wanted, self._apply, self._log)
@@ -174,6 +194,24 @@ class Daemon:
         if find(settings) is None:
             # It may take the old engine's place before it has any rules: it must not count as up.
             self._ports.gate(is_open=False)
+
+    def _place_scanners(self, program: Program) -> None:
+        """Have a device for every scanner, and none for more."""
+        devices = ensure_taps(self._config.scanners, mtu=self._config.engine.mtu)
+        attach_scanners(devices, program)
+        self._ports.web(devices)
+        remove_taps(keep=len(devices))
+
+    def _start_scanners(self, stack: AsyncExitStack, program: Program) -> None:
+        config = self._config
+        slots = ScannerSlots(program.map_fds["scanners"])
+        stack.callback(slots.close)
+        self._scanner_paths = ScannerPaths(config.run_dir, config.state_dir, pin_folder(config.run_dir))
+        supervisor = ScannerSupervisor(
+            config.scanners, ScannerProcesses(self._scanner_paths), MappedSlots(slots), self._scanner_notice
+        )
+        stack.push_async_callback(supervisor.detach)
+        self._scanners = ScannerLink(self._scanner_paths, config.name, config.addresses, supervisor)
 
     def _reattach(self, ifindex: int) -> None:
         """Exchange the program of an earlier daemon for ours; an interface that is gone is noticed later."""
@@ -204,6 +242,7 @@ class Daemon:
                     ("apply", self._keep_applied),
                     ("shadows", self._keep_shadows),
                     ("events", self._collect),
+                    ("web events", self._collect_web),
                     ("housekeeping", self._housekeeping),
                 )
             ]
@@ -230,7 +269,7 @@ class Daemon:
             self._dirty.set()
 
     async def _watch_files(self) -> None:
-        rules = self._rule_sets.version()
+        rules, addresses = self._rule_sets.version(), FileWatch(self._config.addresses)
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._changes.busy and self._wanted.changed():
@@ -238,6 +277,8 @@ class Daemon:
             version = self._rule_sets.version()
             if version != rules:
                 rules = version
+                self._dirty.set()
+            if addresses.changed():
                 self._dirty.set()
 
     async def _keep_applied(self) -> None:
@@ -313,6 +354,24 @@ class Daemon:
                 continue
             stuck, caught_up = "", collected.caught_up
             await asyncio.sleep(COLLECT_SECONDS if caught_up else 0)
+
+    def _scanner_notice(self, notice: ScannerNotice) -> None:
+        self._log.add(event_of_scanner(notice, time=datetime.now(UTC), svm=self._config.name))
+
+    async def _collect_web(self) -> None:
+        """Store what the scanners found; nothing waits for it but people."""
+        stuck = ""
+        while True:
+            try:
+                collected = self._web_collector.collect()
+            except SystemFault as error:
+                if error.line() != stuck:
+                    log.error("web_records_wait", reason=error.line())
+                stuck = error.line()
+                await asyncio.sleep(HOUSEKEEPING_SECONDS)
+                continue
+            stuck = ""
+            await asyncio.sleep(COLLECT_WEB_SECONDS if collected.caught_up else 0)
 
     async def _blocked(self, _: Mapping[str, str]) -> list[Block]:
         return self._responder.blocked()

@@ -12,6 +12,8 @@ from hyperward.policy.models import Failure, Policy
 from hyperward.policy.networks import ANY, NetworkSet
 from hyperward.policy.resolve import IpsSettings, Resolver, ips_plan
 from hyperward.policy.shadow import Shadow, shadow_plan
+from hyperward.webscan.plan import web_plan
+from hyperward.webscan.settings import WebScan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class DesiredPort:
         failure: what happens to traffic that cannot be inspected.
         exclusions: the rows that hold for the VM now, in their order.
         shadow: the policy that judges beside it and never acts; None for none.
+        policy: the name of the policy that covers the VM.
+        web: what Web Addresses Scan does; None when it is off.
     """
 
     interface: str
@@ -39,6 +43,8 @@ class DesiredPort:
     failure: Failure
     exclusions: tuple[ExclusionRow, ...] = ()
     shadow: Shadow | None = None
+    policy: str = ""
+    web: WebScan | None = None
 
 
 def desired_ports(
@@ -60,6 +66,7 @@ def desired_ports(
     resolver = Resolver(policies)
     ports: list[DesiredPort] = []
     scoped: dict[str, ScopedRows] = {}
+    webs: dict[str, WebScan | None] = {}
     for vm in inventory.vms:
         settings = resolver.effective(vm)
         if settings is None:
@@ -68,7 +75,11 @@ def desired_ports(
             scoped[settings.policy] = ScopedRows(settings.exclusions, settings.excluded_directions, now=now)
         rows = scoped[settings.policy].of(vm.name, getattr(vm, "groups", ()))
         ips = ips_plan(settings, now=now, default_home_net=default_home_net)
-        shadow = shadow_plan(resolver.shadow_of(settings), now=now, default_home_net=default_home_net)
+        if settings.policy not in webs:
+            webs[settings.policy] = web_plan(settings, now=now)
+        # A shadow judges what the engine is given: without Intrusion Prevention there is nothing.
+        shaded = resolver.shadow_of(settings) if ips is not None else None
+        shadow = shadow_plan(shaded, now=now, default_home_net=default_home_net)
         ports += [
             DesiredPort(
                 interface=port.interface,
@@ -80,6 +91,8 @@ def desired_ports(
                 failure=settings.failure,
                 exclusions=rows,
                 shadow=shadow,
+                policy=settings.policy,
+                web=webs[settings.policy],
             )
             for port in vm.ports
         ]

@@ -12,6 +12,8 @@ from hyperward.svm.config import SvmConfig
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.instance import only_instance, require_root
 from hyperward.svm.pins import pin_folder, remove_pins
+from hyperward.svm.scanners.paths import ScannerPaths
+from hyperward.svm.scanners.process import ScannerProcesses
 
 
 async def detach(config: SvmConfig) -> int:
@@ -29,10 +31,19 @@ async def detach(config: SvmConfig) -> int:
         if process is not None:
             await process.stop()
             process.close()
+        await _end_scanners(config)
         await asyncio.to_thread(remove_pairs)
+        await asyncio.to_thread(remove_taps)
         await asyncio.to_thread(remove_taps)
         remove_pins(config.run_dir)
     return released
+
+
+async def _end_scanners(config: SvmConfig) -> None:
+    paths = ScannerPaths(config.run_dir, config.state_dir, pin_folder(config.run_dir))
+    for process in (one for of_index in ScannerProcesses(paths).find() for one in of_index):
+        await process.stop(seconds=3)
+        process.close()
 
 
 def _release_ports(run_dir: Path) -> int:

@@ -7,9 +7,14 @@ import msgspec
 
 from hyperward.steering.layout import Counters
 
+WHY = ("down", "busy")
 QUIET_SECONDS = 2.0
 """Without another packet under the failure action for so long it counts as over."""
-_COUNTERS = ("open_down", "open_busy", "closed_down", "closed_busy")
+ENGINE = "engine"
+SCANNER = "web scanner"
+_PREFIXES = {ENGINE: "", SCANNER: "web_"}
+"""What the names of a component's counters begin with."""
+_COUNTERS = tuple(f"{p}{action}_{why}" for p in _PREFIXES.values() for action in ("open", "closed") for why in WHY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,7 @@ class Failure:
 
     Args:
         port_id: the port.
+        component: which part cannot inspect, as people call it.
         why: `down` or `busy`.
         began: time of the first sight.
         passed: packets that went on without inspection since then.
@@ -33,6 +39,7 @@ class Failure:
     dropped: int
     last: float
     over: bool = False
+    component: str = ENGINE
 
 
 class FailureMemory(msgspec.Struct, frozen=True):
@@ -57,7 +64,7 @@ class FailureWatch:
     def __init__(self, memory: FailureMemory | None = None) -> None:
         known = memory or FailureMemory()
         self._seen = dict(known.seen)
-        self._open = {(failure.port_id, failure.why): failure for failure in known.open}
+        self._open = {(failure.port_id, failure.component, failure.why): failure for failure in known.open}
 
     @property
     def memory(self) -> FailureMemory:
@@ -74,14 +81,17 @@ class FailureWatch:
         news: list[Failure] = []
         for port_id, value in counters.items():
             totals = {name: value.from_vm[name] + value.to_vm[name] for name in _COUNTERS}
-            before = self._seen.get(port_id, dict.fromkeys(_COUNTERS, 0))
+            # A daemon from before a counter existed has not stored it.
+            before = dict.fromkeys(_COUNTERS, 0) | self._seen.get(port_id, {})
             self._seen[port_id] = totals
             # A port registered anew counts from zero again.
             grown = {
                 name: totals[name] - before[name] if totals[name] >= before[name] else totals[name] for name in totals
             }
-            for why in ("down", "busy"):
-                news += self._update(port_id, why, grown[f"open_{why}"], grown[f"closed_{why}"], now)
+            for component, prefix in _PREFIXES.items():
+                for why in WHY:
+                    key = (port_id, component, why)
+                    news += self._update(key, grown[f"{prefix}open_{why}"], grown[f"{prefix}closed_{why}"], now)
         for port_id in self._seen.keys() - counters.keys():
             del self._seen[port_id]
         return news + self._ended(counters, now)
@@ -90,17 +100,16 @@ class FailureWatch:
         """Return the failures that have not ended."""
         return tuple(self._open.values())
 
-    def _update(self, port_id: int, why: str, passed: int, dropped: int, now: float) -> list[Failure]:
+    def _update(self, key: tuple[int, str, str], passed: int, dropped: int, now: float) -> list[Failure]:
         if not passed and not dropped:
             return []
-        known = self._open.get((port_id, why))
+        known = self._open.get(key)
         if known is None:
-            failure = Failure(port_id, why, now, passed, dropped, now)
-            self._open[port_id, why] = failure
+            port_id, component, why = key
+            failure = Failure(port_id, why, now, passed, dropped, now, component=component)
+            self._open[key] = failure
             return [failure]
-        self._open[port_id, why] = replace(
-            known, passed=known.passed + passed, dropped=known.dropped + dropped, last=now
-        )
+        self._open[key] = replace(known, passed=known.passed + passed, dropped=known.dropped + dropped, last=now)
         return []
 
     def _ended(self, counters: Mapping[int, Counters], now: float) -> list[Failure]:

@@ -85,6 +85,10 @@ class Ledger:
         """Return whose VLAN id this is or last was."""
         return self._lanes.get(vid)
 
+    def holder(self, port_id: int) -> LaneEntry | None:
+        """Return a lane of the port that has this port id, or had it last."""
+        return self._port_ids.get(port_id)
+
     def lanes_of(self, port: PortKey) -> dict[Lane, LaneEntry]:
         """Return the lanes that the port holds."""
         return dict(self._held.get(port, {}))

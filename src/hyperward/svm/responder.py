@@ -7,8 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from hyperward.events.model import Direction, Event, Feature, Kind, Severity
-from hyperward.policy.actions import Action
+from hyperward.events.model import Direction, Event, EventAction, Feature, Kind, Severity
 from hyperward.policy.models import IntrusionPrevention
 from hyperward.response.blocking import Address, NeverBlock, refusal
 from hyperward.response.blocks import Block, Blocks
@@ -27,7 +26,7 @@ def connection_of(event: Event, vid: int) -> Connection | None:
         event: a detection.
         vid: a VLAN id of the port.
     """
-    if event.kind is not Kind.DETECTION or event.done is not Action.TERMINATE or event.protocol != "TCP":
+    if event.kind is not Kind.DETECTION or event.done is not EventAction.TERMINATE or event.protocol != "TCP":
         return None
     if event.port is None or event.direction is None or event.source_port is None or event.destination_port is None:
         return None
@@ -92,7 +91,7 @@ class Responder:
         flow = self._flows.get(connection.key()) if connection else None
         if connection is not None:
             self._terminator.terminate(connection)
-        if port is None or event.kind is not Kind.DETECTION or event.asked is not Action.TERMINATE_AND_BLOCK:
+        if port is None or event.kind is not Kind.DETECTION or event.asked is not EventAction.TERMINATE_AND_BLOCK:
             return event
         return self._block(event, port, flow)
 
@@ -141,7 +140,7 @@ class Responder:
         if block is not None:
             minutes = round((block.until - block.since) / 60)
             self._tell(Kind.SOURCE_BLOCKED, block, f"blocked for {minutes} minutes: {block.reason}", Severity.WARNING)
-        return msgspec.structs.replace(event, done=Action.TERMINATE_AND_BLOCK, reason="")
+        return msgspec.structs.replace(event, done=EventAction.TERMINATE_AND_BLOCK, reason="")
 
     def _tell(self, kind: Kind, block: Block, text: str, severity: Severity = Severity.INFORMATIONAL) -> None:
         where = f"{block.segment}, VLAN {block.vlan}" if block.vlan else block.segment

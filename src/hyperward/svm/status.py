@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from hyperward.events.model import Feature
 from hyperward.inventory.models import Port, Vm
 from hyperward.ips.engine.supervisor import EngineSupervisor
-from hyperward.policy.resolve import EffectiveSettings
-from hyperward.steering.layout import Direction
+from hyperward.policy.resolve import EffectiveSettings, ips_plan
+from hyperward.steering.layout import Direction, Web
 from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.apply import Applier
-from hyperward.svm.conditions import Fact, Facts, PortFacts, protection, status
+from hyperward.svm.conditions import EngineFacts, Fact, Facts, PortFacts, ScannerFacts, protection, status
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.failures import FailureWatch
 from hyperward.svm.lanes import Ledger
 from hyperward.svm.links import interfaces
+from hyperward.svm.scanners.link import ScannerLink
 from hyperward.svm.wanted import Wanted
+from hyperward.webscan.plan import web_plan
 
 FRESH_SECONDS = 2.5
 """The daemon probes once a second; two lost ones make the engine silent for people."""
@@ -36,6 +39,7 @@ class StatusReport:
         ledger: Ledger,
         applier: Applier,
         failures: FailureWatch,
+        scanners: ScannerLink,
     ) -> None:
         self._config = config
         self._wanted = wanted
@@ -44,6 +48,7 @@ class StatusReport:
         self._ledger = ledger
         self._applier = applier
         self._failures = failures
+        self._scanners = scanners
         self._since = datetime.now(UTC)
 
     async def status(self, _: Mapping[str, str]) -> dict[str, Any]:
@@ -67,10 +72,12 @@ class StatusReport:
                 "since": self._wanted.since.isoformat(timespec="seconds"),
             },
             "rule_sets": sorted(set(self._applier.versions_by_vid.values())),
+            "scanners": self._scanners.status(),
             "failures": [
                 {
                     "port": f.port_id,
                     "vm": self.vm_of_port(f.port_id),
+                    "component": f.component,
                     "why": f.why,
                     "passed": f.passed,
                     "dropped": f.dropped,
@@ -88,8 +95,7 @@ class StatusReport:
 
     def vm_of_port(self, port_id: int) -> str:
         """Return the name of the VM that has the port, or nothing."""
-        settings = self._applier.ports_by_id.get(port_id)
-        lane = self._ledger.owner(settings.vid) if settings else None
+        lane = self._ledger.holder(port_id) if port_id in self._applier.ports_by_id else None
         return lane.vm_name if lane else ""
 
     def _answers(self) -> bool:
@@ -100,17 +106,16 @@ class StatusReport:
     def _vm(
         self, vm: Vm, settings: EffectiveSettings | None, links: dict[str, int], registered: dict[int, PortSettings]
     ) -> dict[str, Any]:
-        covered = settings is not None and settings.intrusion_prevention.enabled
         mode = settings.mode if settings else None
-        held = self._engine.registered
-        vids = [registered[links[p.interface]].vid for p in vm.ports if links.get(p.interface) in registered]
+        now = datetime.now(UTC)
+        inspected, scanned = ips_plan(settings, now=now) is not None, web_plan(settings, now=now) is not None
+        known = [registered[links[p.interface]] for p in vm.ports if links.get(p.interface) in registered]
         facts = Facts(
             policy=settings.policy if settings else None,
-            covered=Fact(covered, self._wanted.since),
+            covered=Fact(inspected or scanned, self._wanted.since),
             mode=mode,
-            engine=Fact(self._engine.pid is not None),
-            heartbeat=Fact(self._answers()),
-            rules=Fact(bool(vids) and all(held.mappings.get(vid) in held.tenants for vid in vids)),
+            engine=self._engine_facts(known) if inspected else None,
+            scanners=self._scanner_facts(known) if scanned else None,
             ports=tuple(self._port(port, links, registered) for port in vm.ports),
         )
         conditions = protection(vm, facts)
@@ -120,6 +125,11 @@ class StatusReport:
             "status": status(conditions, mode),
             "policy": facts.policy,
             "mode": mode,
+            "features": [
+                feature
+                for feature, on in ((Feature.INTRUSION_PREVENTION, inspected), (Feature.WEB_ADDRESSES, scanned))
+                if on
+            ],
             "ports": [self._port_detail(port, links, registered) for port in vm.ports],
             "conditions": [
                 {
@@ -131,6 +141,25 @@ class StatusReport:
                 for c in conditions
             ],
         }
+
+    def _engine_facts(self, ports: list[PortSettings]) -> EngineFacts:
+        held = self._engine.registered
+        vids = [port.vid for port in ports]
+        return EngineFacts(
+            runs=Fact(self._engine.pid is not None),
+            answers=Fact(self._answers()),
+            rules=Fact(bool(vids) and all(held.mappings.get(vid) in held.tenants for vid in vids)),
+        )
+
+    def _scanner_facts(self, ports: list[PortSettings]) -> ScannerFacts:
+        state = self._scanners.state()
+        told = self._scanners.told()
+        return ScannerFacts(
+            run=Fact(state.all_run),
+            answer=Fact(state.all_answer),
+            follow=Fact(state.all_follow and bool(ports) and all(port.web and port.port_id in told for port in ports)),
+            databases=Fact(state.all_have_databases),
+        )
 
     def _port(self, port: Port, links: dict[str, int], registered: dict[int, PortSettings]) -> PortFacts:
         ifindex = links.get(port.interface)
@@ -149,9 +178,10 @@ class StatusReport:
 
     def _port_detail(self, port: Port, links: dict[str, int], registered: dict[int, PortSettings]) -> dict[str, Any]:
         settings = registered.get(links.get(port.interface, 0))
-        detail: dict[str, Any] = {"interface": port.interface, "id": None, "counters": None, "shadow": None}
+        detail: dict[str, Any] = {"interface": port.interface, "id": None, "counters": None, "shadow": None, "web": []}
         if settings is not None:
             counters = self._ports.counters(settings.port_id)
             detail |= {"id": settings.port_id, "counters": {"from_vm": counters.from_vm, "to_vm": counters.to_vm}}
             detail["shadow"] = self._shadow(settings)
+            detail["web"] = [part.name.lower() for part in Web if part in settings.web and part.name]
         return detail

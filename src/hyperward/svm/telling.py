@@ -69,10 +69,10 @@ class Teller:
     def failure(self, failure: Failure) -> None:
         """Tell that a failure action is in force, or no longer is, and what passed meanwhile."""
         if failure.over:
-            text = f"the engine is no longer {failure.why}; meanwhile {failure.passed} packets passed uninspected"
-            text += f" and {failure.dropped} were dropped"
+            text = f"the {failure.component} is no longer {failure.why}; meanwhile {failure.passed} packets"
+            text += f" passed uninspected and {failure.dropped} were dropped"
         else:
-            text = f"the engine is {failure.why}: the failure action of the policy is in force"
+            text = f"the {failure.component} is {failure.why}: the failure action of the policy is in force"
         self._log.write(
             Kind.FAILURE_ACTION,
             text,

@@ -4,25 +4,11 @@ The daemon writes the file whole under another name and renames it; a scanner re
 own status file which version it follows.
 """
 
-from enum import StrEnum
-
 import msgspec
 
+from hyperward.policy.actions import HelloAction, WebAction
 
-class WebAction(StrEnum):
-    """What happens to a request for an address of a category."""
-
-    BLOCK = "block"
-    REPORT = "report"
-    OFF = "off"
-
-
-class HelloAction(StrEnum):
-    """What happens to a TLS connection that hides its name (Encrypted Client Hello)."""
-
-    ALLOW = "allow"
-    """Let pass, with an event; the outer name is judged."""
-    RESET = "reset"
+__all__ = ["HelloAction", "PortScan", "ScannerSettings", "WebAction", "WebScan"]
 
 
 class WebScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,11 +44,13 @@ class PortScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         vm: name of the VM, for the block page.
         policy: that it follows, for the block page and events.
         scan: index of its settings in `ScannerSettings.scans`.
+        closed_busy: failure action when the scanner has no room for what it holds: drop it, else it goes on.
     """
 
     vm: str
     policy: str
     scan: int
+    closed_busy: bool = False
 
 
 class ScannerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ import pytest
 
 from hyperward.events.detect import Origin, PortView, event_of, parse_time
 from hyperward.events.ids import derived_id, random_id
-from hyperward.events.model import Direction, Event, Kind, Party, Severity, VmRef
+from hyperward.events.model import Direction, Event, EventAction, Kind, Party, Severity, VmRef
 from hyperward.ips.engine.eve import decode_line
 from hyperward.ips.rules.classes import RuleClass
 from hyperward.policy.actions import Action
@@ -69,7 +69,7 @@ def test_a_blocked_attack() -> None:
     found = event()
     assert (found.kind, found.severity, found.category) == (Kind.DETECTION, Severity.CRITICAL, "malware")
     assert (found.vm, found.port, found.vlan) == (VM, 3, (99,))
-    assert (found.asked, found.done, found.reason) == (Action.TERMINATE, Action.TERMINATE, "")
+    assert (found.asked, found.done, found.reason) == (EventAction.TERMINATE, EventAction.TERMINATE, "")
     assert (found.direction, found.opened_by) == (Direction.OUTBOUND, Party.VM)
     assert str(found.rule) == "1:7:2"
     assert found.rule is not None
@@ -107,15 +107,15 @@ def test_direction_by_mac_where_the_interface_does_not_tell() -> None:
 @pytest.mark.parametrize(
     ("ports", "changes", "done", "reason"),
     [
-        (Ports(enforce=False), {"verdict": {"action": "alert"}}, Action.IGNORE, "monitoring mode"),
-        (Ports(), {"verdict": {"action": "alert"}}, Action.IGNORE, "the rule only reports"),
-        (Ports(), {"alert": rule("info"), "verdict": {"action": "alert"}}, Action.IGNORE, ""),
-        (Ports(), {"alert": rule("info")}, Action.TERMINATE, "another rule dropped the packet"),
-        (Ports(), {"vlan": [6]}, Action.TERMINATE, "the port is not known any more"),
-        (Ports(), {"alert": rule("network_attack")}, Action.TERMINATE, ""),
+        (Ports(enforce=False), {"verdict": {"action": "alert"}}, EventAction.IGNORE, "monitoring mode"),
+        (Ports(), {"verdict": {"action": "alert"}}, EventAction.IGNORE, "the rule only reports"),
+        (Ports(), {"alert": rule("info"), "verdict": {"action": "alert"}}, EventAction.IGNORE, ""),
+        (Ports(), {"alert": rule("info")}, EventAction.TERMINATE, "another rule dropped the packet"),
+        (Ports(), {"vlan": [6]}, EventAction.TERMINATE, "the port is not known any more"),
+        (Ports(), {"alert": rule("network_attack")}, EventAction.TERMINATE, ""),
     ],
 )
-def test_done_and_why_it_differs(ports: Ports, changes: dict[str, Any], done: Action, reason: str) -> None:
+def test_done_and_why_it_differs(ports: Ports, changes: dict[str, Any], done: EventAction, reason: str) -> None:
     found = event(ports, **changes)
     assert (found.done, found.reason) == (done, reason)
 
@@ -154,7 +154,7 @@ def test_a_shadow_policy_asks_and_nothing_is_done() -> None:
     ports = Ports(enforce=False, observe_reason="shadow policy", shadow="Strict")
     for verdict in ("alert", "drop"):
         found = event(ports, verdict={"action": verdict})
-        assert (found.shadow, found.asked, found.done) == ("Strict", Action.TERMINATE, Action.IGNORE)
+        assert (found.shadow, found.asked, found.done) == ("Strict", EventAction.TERMINATE, EventAction.IGNORE)
         assert found.reason == "shadow policy"
 
 

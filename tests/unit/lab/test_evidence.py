@@ -3,12 +3,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace as changed
 
-from hyperward.events.model import Event, Feature, Kind, RuleRef, Severity, VmRef
+from hyperward.events.model import Event, EventAction, Feature, Kind, RuleRef, Severity, VmRef
 from hyperward.lab.evidence import Expectation, Tried, events_by_attack, judge
 from hyperward.lab.outcome import Outcome, Result
 from hyperward.lab.plan import plan_lab
 from hyperward.lab.scenario import Attack, attacks
-from hyperward.policy.actions import Action
 
 PLAN = plan_lab(vms=1)
 BY_NAME = {attack.name: attack for attack in attacks(PLAN)}
@@ -38,8 +37,8 @@ def event(one: Tried, *, after: float = 0.1, answer: bool = False) -> Event:
         destination_port=destination[1],
         category=one.attack.kind.rule_class,
         rule=RuleRef(gid=1, sid=7, rev=2),
-        asked=Action.TERMINATE,
-        done=Action.TERMINATE,
+        asked=EventAction.TERMINATE,
+        done=EventAction.TERMINATE,
         verdict="drop",
     )
 
@@ -86,8 +85,8 @@ def test_blocked_is_reset_not_arrived_and_an_event_that_says_so() -> None:
         {"vm": None},
         {"category": "info"},
         {"rule": None},
-        {"done": Action.IGNORE},
-        {"asked": Action.IGNORE},
+        {"done": EventAction.IGNORE},
+        {"asked": EventAction.IGNORE},
         {"verdict": "alert"},
     ],
     ids=str,
@@ -97,9 +96,9 @@ def test_an_event_that_says_something_else_is_no_proof(wrong: dict[str, object])
 
 
 def test_a_blocked_source_is_told_as_the_action_done() -> None:
-    both = {"asked": Action.TERMINATE_AND_BLOCK, "done": Action.TERMINATE_AND_BLOCK}
+    both = {"asked": EventAction.TERMINATE_AND_BLOCK, "done": EventAction.TERMINATE_AND_BLOCK}
     assert judge(tried(), [changed(event(tried()), **both)], Expectation.SOURCE_BLOCKED).ok
-    refused = changed(event(tried()), asked=Action.TERMINATE_AND_BLOCK, reason="it never completed a handshake")
+    refused = changed(event(tried()), asked=EventAction.TERMINATE_AND_BLOCK, reason="it never completed a handshake")
     assert not judge(tried(), [refused], Expectation.SOURCE_BLOCKED).ok
     assert not judge(tried(), [event(tried())], Expectation.SOURCE_BLOCKED).ok
 
@@ -111,7 +110,7 @@ def test_an_attack_that_was_not_cut_is_not_blocked(one: Tried) -> None:
 
 def test_reported_is_passed_with_an_event_that_gives_the_reason() -> None:
     one = tried(result=Result.COMPLETED, arrived=True)
-    seen = changed(event(one), done=Action.IGNORE, verdict="alert", reason="monitoring mode")
+    seen = changed(event(one), done=EventAction.IGNORE, verdict="alert", reason="monitoring mode")
     row = judge(one, [seen], Expectation.REPORTED)
     assert row.ok
     assert "ignore (terminate asked: monitoring mode)" in row.happened

@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hyperward.events.model import Direction, Event, Feature, Kind, Party, Severity
-from hyperward.policy.actions import Action
+from hyperward.events.model import Direction, Event, EventAction, Feature, Kind, Party, Severity
 from hyperward.response.blocking import NeverBlock, block_minutes, completed, never_block, refusal
 from hyperward.response.blocks import REMEMBERED_SECONDS, Block, Blocks
 from hyperward.steering.layout import BlockedKey, Flow
@@ -24,8 +23,8 @@ EVENT = Event(
     direction=Direction.INBOUND,
     opened_by=Party.REMOTE,
     protocol="TCP",
-    asked=Action.TERMINATE_AND_BLOCK,
-    done=Action.TERMINATE,
+    asked=EventAction.TERMINATE_AND_BLOCK,
+    done=EventAction.TERMINATE,
 )
 
 
@@ -41,7 +40,7 @@ def test_opener_of_a_proven_connection_is_blocked() -> None:
         ({}, replace(FLOW, flags_from=0x00), "forged"),
         ({"opened_by": Party.VM}, FLOW, "answer"),
         ({"opened_by": None}, FLOW, "answer"),
-        ({"done": Action.IGNORE, "reason": "monitoring mode"}, FLOW, "monitoring mode"),
+        ({"done": EventAction.IGNORE, "reason": "monitoring mode"}, FLOW, "monitoring mode"),
     ],
 )
 def test_what_is_not_certain_is_not_blocked(changes: dict[str, object], flow: Flow | None, why: str) -> None:

@@ -7,17 +7,21 @@ import pytest
 from hyperward.errors import InputError, SystemFault
 from hyperward.exclusions.rows import ExclusionAction, ExclusionRow
 from hyperward.inventory.models import NicIdentity
-from hyperward.policy.actions import Action
+from hyperward.policy.actions import Action, WebAction
 from hyperward.policy.fields import FailureAction, Mode
 from hyperward.policy.models import Failure
 from hyperward.policy.resolve import IpsSettings, Variant
 from hyperward.steering.layout import Mode as SteeringMode
+from hyperward.steering.layout import Web
 from hyperward.steering.stub import StubPorts
 from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.desired import DesiredPort
 from hyperward.svm.exclusion_sets import ExclusionSets, SetUse
+from hyperward.svm.scanners.link import StubScanners
+from hyperward.svm.scanners.settings import ScannedPort
 from hyperward.svm.state import State
 from hyperward.svm.stub import StubEngine, StubRuleSets, StubTables
+from hyperward.webscan.settings import WebScan
 
 IPS = IpsSettings(
     network_attacks=Action.TERMINATE,
@@ -29,11 +33,16 @@ IPS = IpsSettings(
     external_net=("any",),
     variant=Variant.ENFORCE,
 )
+WEB = WebScan({"malicious": WebAction.BLOCK})
 OTHER = replace(IPS, adware=Action.TERMINATE)
 
 
 def port(
-    number: int, ips: IpsSettings | None = IPS, mode: Mode = Mode.STANDARD, **failure: FailureAction
+    number: int,
+    ips: IpsSettings | None = IPS,
+    mode: Mode = Mode.STANDARD,
+    web: WebScan | None = None,
+    **failure: FailureAction,
 ) -> DesiredPort:
     return DesiredPort(
         interface=f"tap{number}",
@@ -43,6 +52,8 @@ def port(
         ips=ips,
         mode=mode,
         failure=Failure(**failure),
+        policy="p",
+        web=web,
     )
 
 
@@ -51,7 +62,7 @@ class Node:
 
     def __init__(self, folder: Path) -> None:
         self.ports, self.engine, self.rule_sets = StubPorts(), StubEngine(), StubRuleSets()
-        self.tables = StubTables()
+        self.tables, self.scanners = StubTables(), StubScanners()
         self.state_path = folder / "state.json"
         self.links = {f"tap{number}": 100 + number for number in range(1, 10)}
         self.begin()
@@ -65,6 +76,7 @@ class Node:
             rule_sets=self.rule_sets,
             state=self.state,
             exclusions=ExclusionSets(self.tables, in_use),
+            scanners=self.scanners,
         )
 
     def apply(self, *wanted: DesiredPort) -> Outcome:
@@ -320,3 +332,85 @@ def test_restarted_daemon_moves_ports_to_fresh_sets(node: Node) -> None:
     assert (after.vid, after.observe_vid) == (before.vid, before.observe_vid)
     assert after.exclusion_set != before.exclusion_set
     assert list(node.tables.sets) == [after.exclusion_set]
+
+
+def test_scanners_know_a_port_before_it_is_switched_to_them_and_until_it_is_not(node: Node) -> None:
+    order: list[object] = []
+    node.scanners.on_follow = lambda: order.append({p.port_id: p.web for p in node.ports.ports.values()})
+    node.apply(port(1, web=WEB), port(2))
+    settings = node.ports.ports[101]
+    assert settings.web == Web.TCP | Web.QUIC
+    assert node.scanners.calls == [{settings.port_id: ScannedPort("vm1", "p", WEB)}]
+    assert order == [{}]
+    node.apply(port(1), port(2))
+    assert node.ports.ports[101].web == Web.NONE
+    assert [len(call) for call in node.scanners.calls[1:]] == [1, 0]
+    assert order[1:] == [{settings.port_id: Web.TCP | Web.QUIC, 2: Web.NONE}, {settings.port_id: Web.NONE, 2: Web.NONE}]
+
+
+def test_web_scan_without_intrusion_prevention(node: Node) -> None:
+    outcome = node.apply(port(1, None, web=WEB), port(2))
+    assert (outcome.put, outcome.failed) == (["tap1", "tap2"], {})
+    alone = node.ports.ports[101]
+    assert (alone.vid, alone.web, alone.mode) == (0, Web.TCP | Web.QUIC, SteeringMode.STANDARD)
+    assert len(node.engine.registered.mappings) == 1
+    node.apply(port(1, web=WEB), port(2))
+    both = node.ports.ports[101]
+    assert (both.port_id, both.web) == (alone.port_id, alone.web)
+    assert node.tenant_of(1) == node.tenant_of(2)
+    node.apply(port(1, None, web=WEB), port(2))
+    assert node.ports.ports[101] == alone
+    assert node.apply(port(2)).removed == [101]
+    assert node.scanners.ports == {}
+
+
+def test_a_change_of_web_settings_touches_no_port(node: Node) -> None:
+    node.apply(port(1, web=WEB), port(2, web=WEB))
+    node.ports.calls.clear()
+    mild = WebScan({"malicious": WebAction.REPORT})
+    node.apply(port(1, web=mild), port(2, web=WEB))
+    assert node.ports.calls == []
+    assert [told.web for _, told in sorted(node.scanners.ports.items())] == [mild, WEB]
+
+
+def test_protocols_decide_which_packets_are_handed_over(node: Node) -> None:
+    dns = WebScan({"malicious": WebAction.BLOCK}, http=False, tls=False, quic=False, dns=True)
+    quic = WebScan({"malicious": WebAction.BLOCK}, http=False, tls=False)
+    node.apply(port(1, None, web=dns), port(2, None, web=quic))
+    assert [node.ports.ports[number].web for number in (101, 102)] == [Web.TCP | Web.DNS, Web.QUIC]
+
+
+def test_scanners_that_refuse_leave_the_web_scan_as_it_was(node: Node) -> None:
+    node.scanners.refuses = "a.hwa is damaged"
+    outcome = node.apply(port(1, web=WEB), port(2, None, web=WEB))
+    assert outcome.failed == dict.fromkeys(("tap1", "tap2"), "a.hwa is damaged")
+    assert (node.ports.ports[101].web, 102 in node.ports.ports) == (Web.NONE, False)
+    node.scanners.refuses = ""
+    node.apply(port(1, web=WEB), port(2, None, web=WEB))
+    node.scanners.refuses = "b.hwa is damaged"
+    outcome = node.apply(port(1, web=WEB), port(2, None, web=WEB), port(3))
+    assert node.ports.ports[101].web == node.ports.ports[102].web == Web.TCP | Web.QUIC
+    assert 103 in node.ports.ports
+
+
+def test_settings_that_cannot_be_written_keep_the_ports_as_they_are(node: Node) -> None:
+    node.scanners.fails = SystemFault("disk is full")
+    outcome = node.apply(port(1, web=WEB))
+    assert outcome.failed == {"tap1": "disk is full"}
+    assert node.ports.ports[101].web == Web.NONE
+
+
+def test_rules_that_cannot_be_compiled_do_not_keep_the_web_scan_away(node: Node) -> None:
+    node.rule_sets.fails[IPS] = InputError("broken")
+    outcome = node.apply(port(1, web=WEB))
+    assert outcome.failed == {"tap1": "broken"}
+    assert (node.ports.ports[101].vid, node.ports.ports[101].web) == (0, Web.TCP | Web.QUIC)
+
+
+def test_restarted_daemon_leaves_the_web_scan_alone(node: Node) -> None:
+    node.apply(port(1, web=WEB))
+    node.begin()
+    node.ports.calls.clear()
+    node.apply(port(1, web=WEB))
+    assert node.ports.calls == []
+    assert node.applier.applied_by_id[node.ports.ports[101].port_id].vm == "vm1"

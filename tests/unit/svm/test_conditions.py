@@ -5,20 +5,22 @@ import pytest
 
 from hyperward.inventory.models import Port, Vm
 from hyperward.policy.fields import Mode
-from hyperward.svm.conditions import Fact, Facts, PortFacts, Status, protection, status
+from hyperward.svm.conditions import EngineFacts, Fact, Facts, PortFacts, ScannerFacts, Status, protection, status
 
 SINCE = datetime(2026, 6, 1, tzinfo=UTC)
 YES, NO = Fact(ok=True, since=SINCE), Fact(ok=False, since=SINCE)
 VM = Vm("web", "web", "static", (), (Port("tap1"), Port("tap2")))
+ENGINE = EngineFacts(YES, YES, YES)
 GOOD = Facts(
     policy="Servers",
     covered=YES,
     mode=Mode.STANDARD,
-    engine=YES,
-    heartbeat=YES,
-    rules=YES,
+    engine=ENGINE,
     ports=(PortFacts("tap1", YES, YES, YES), PortFacts("tap2", YES, YES, NO)),
 )
+
+
+SCANNED = ScannerFacts(YES, YES, YES, YES)
 
 
 def status_of(facts: Facts, vm: Vm = VM) -> Status:
@@ -48,6 +50,18 @@ def test_all_conditions_hold() -> None:
     assert status_of(GOOD) is Status.PROTECTED
 
 
+def test_only_what_the_policy_needs_is_asked_for() -> None:
+    web = protection(VM, replace(GOOD, engine=None, scanners=SCANNED))
+    assert [condition.name for condition in web if "scanner" in condition.name or "database" in condition.name] == [
+        "the web scanners run",
+        "the web scanners answer",
+        "the web scanners follow its policy",
+        "an address database is in use",
+    ]
+    assert not any("engine" in condition.name for condition in web)
+    assert status(web, Mode.STANDARD) is Status.PROTECTED
+
+
 def test_without_traffic_it_is_idle() -> None:
     idle = replace(GOOD, ports=tuple(replace(port, traffic=NO) for port in GOOD.ports))
     assert status_of(idle) is Status.IDLE
@@ -57,12 +71,18 @@ def test_without_traffic_it_is_idle() -> None:
 
 def test_monitoring_is_never_called_protected() -> None:
     assert status_of(replace(GOOD, mode=Mode.MONITORING)) is Status.MONITORED
-    assert status_of(replace(GOOD, mode=Mode.MONITORING, engine=NO)) is Status.NOT_PROTECTED
+    assert status_of(replace(GOOD, mode=Mode.MONITORING, engine=EngineFacts(NO, YES, YES))) is Status.NOT_PROTECTED
 
 
-@pytest.mark.parametrize("fact", ["covered", "engine", "heartbeat", "rules"])
-def test_each_condition_is_needed_and_says_what_to_do(fact: str) -> None:
-    facts = replace(GOOD, **{fact: NO})  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(GOOD, covered=NO),
+        *(replace(GOOD, engine=replace(ENGINE, **{name: NO})) for name in ("runs", "answers", "rules")),
+        *(replace(GOOD, scanners=replace(SCANNED, **{n: NO})) for n in ("run", "answer", "follow", "databases")),
+    ],
+)
+def test_each_condition_is_needed_and_says_what_to_do(facts: Facts) -> None:
     assert status_of(facts) is Status.NOT_PROTECTED
     (advice,) = failing(facts).values()
     assert advice
@@ -94,5 +114,5 @@ def test_without_a_policy() -> None:
     assert status_of(facts) is Status.NOT_PROTECTED
     assert list(failing(facts).values()) == ["assign an active policy to 'web'"]
     off = replace(GOOD, covered=NO)
-    assert list(failing(off).values()) == ["turn on intrusion_prevention in the policy 'Servers'"]
+    assert list(failing(off).values()) == ["turn on intrusion_prevention or web_addresses in the policy 'Servers'"]
     assert status([], Mode.STANDARD) is Status.NOT_PROTECTED

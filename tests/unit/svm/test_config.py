@@ -6,6 +6,7 @@ import pytest
 
 from hyperward.svm.config import EngineConfig, load_config
 from hyperward.svm.names import check_svm_name, svm_name_of
+from hyperward.svm.scanners.paths import default_count
 from hyperward.yamlfile import FileErrors
 
 
@@ -49,6 +50,8 @@ def test_defaults(folder: Path) -> None:
     assert (config.state_dir, config.run_dir) == (folder / "state", folder / "run")
     assert (config.policy_file, config.inventory_file) == (folder / "policy.yaml", folder / "inventory.yaml")
     assert config.rules == ()
+    assert config.addresses == ()
+    assert config.scanners == default_count()
     assert config.engine == EngineConfig(binary="./engine")
     assert (config.engine.threads, config.engine.mtu) == (None, 1600)
     assert config.engine_binary == folder / "engine"
@@ -65,10 +68,13 @@ def test_default_folders(folder: Path) -> None:
 
 
 def test_all_settings(folder: Path) -> None:
+    (folder / "a.hwa").touch()
     text = LEAST + "name: svm-1\nrules: [rules, my.rules]\nheartbeat_ms: 500\nlog_level: debug\n"
+    text += "addresses: [a.hwa]\nscanners: 3\n"
     config = load_config(write(folder, text))
     assert config.name == "svm-1"
     assert config.rules == (folder / "rules", folder / "my.rules")
+    assert (config.addresses, config.scanners) == ((folder / "a.hwa",), 3)
     assert (config.heartbeat_ms, config.log_level) == (500, "debug")
 
 
@@ -85,7 +91,7 @@ def test_paths_start_at_the_file_not_at_the_working_folder(folder: Path, monkeyp
             "zzz: x",
             (
                 "6:1: zzz: unknown key; known keys here: name, state_dir, run_dir, policy_file, "
-                "inventory_file, rules, engine, never_block, heartbeat_ms, log_level"
+                "inventory_file, rules, engine, addresses, scanners, never_block, heartbeat_ms, log_level"
             ),
         ),
         ("rule: []", "6:1: rule: unknown key; did you mean 'rules'?"),

@@ -31,6 +31,22 @@ def test_down_and_busy_and_ports_are_told_apart() -> None:
     assert {(f.port_id, f.why, f.passed, f.dropped) for f in news} == {(1, "busy", 1, 0), (2, "down", 0, 3)}
 
 
+def test_engine_and_scanners_are_told_apart() -> None:
+    watch = FailureWatch()
+    news = watch.look({1: counters(web_open_down=2, open_down=1)}, 0.0)
+    assert {(f.component, f.why, f.passed) for f in news} == {("engine", "down", 1), ("web scanner", "down", 2)}
+    known = msgspec.json.decode(msgspec.json.encode(watch.memory), type=FailureMemory)
+    assert FailureWatch(known).look({1: counters(web_open_down=2, open_down=1)}, 0.1) == []
+
+
+def test_what_an_earlier_daemon_stored_is_understood() -> None:
+    failure = b'{"port_id":1,"why":"down","began":1,"passed":5,"dropped":0,"last":1}'
+    stored = b'{"seen":{"1":{"open_down":5}},"open":[' + failure + b"]}"
+    watch = FailureWatch(msgspec.json.decode(stored, type=FailureMemory))
+    assert watch.look({1: counters(open_down=5)}, 1.1) == []
+    assert [f.component for f in watch.active()] == ["engine"]
+
+
 def test_port_registered_anew_counts_from_zero() -> None:
     watch = FailureWatch()
     watch.look({1: counters(open_down=100)}, 0.0)

@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from hyperward.events.model import Direction, Event, Feature, Kind, Party, Severity, VmRef
+from hyperward.events.model import Direction, Event, EventAction, Feature, Kind, Party, Severity, VmRef
 from hyperward.events.reader import EventReader, Query
 from hyperward.events.store import EventStore
-from hyperward.policy.actions import Action
 from hyperward.policy.models import IntrusionPrevention, NetworkAttacks
 from hyperward.response.blocking import never_block
 from hyperward.response.blocks import Blocks
@@ -41,8 +40,8 @@ EVENT = Event(
     destination="10.0.0.1",
     destination_port=80,
     protocol="TCP",
-    asked=Action.TERMINATE_AND_BLOCK,
-    done=Action.TERMINATE,
+    asked=EventAction.TERMINATE_AND_BLOCK,
+    done=EventAction.TERMINATE,
 )
 FLOW = Flow(1, 2, 3, 4, 5, 6, 111, 222, 0x12, 0x1A, b"\x02" * 6, b"\x04" * 6)
 
@@ -98,7 +97,7 @@ def node(tmp_path: Path) -> Any:
 
 def test_attack_is_reset_at_both_ends_and_its_source_blocked(node: Node) -> None:
     event = node.run(lambda responder: responder.respond(EVENT))
-    assert (event.done, event.reason) == (Action.TERMINATE_AND_BLOCK, "")
+    assert (event.done, event.reason) == (EventAction.TERMINATE_AND_BLOCK, "")
     assert (len(node.injector.vm), len(node.injector.network)) == (1, 1)
     [(key, _)] = node.blocked.items()
     assert (key.address[12:], key.segment, key.vlan) == (ip_address("10.0.0.9").packed, 3, 0)
@@ -117,14 +116,14 @@ def test_block_is_for_the_vlan_of_the_detection_only(node: Node) -> None:
 
 def test_never_block_set_is_cut_but_not_blocked_and_the_event_says_why(node: Node) -> None:
     event = node.run(lambda responder: responder.respond(EVENT), never="10.0.0.0/28")
-    assert (event.done, event.reason) == (Action.TERMINATE, "10.0.0.9 is never blocked: a gateway")
+    assert (event.done, event.reason) == (EventAction.TERMINATE, "10.0.0.9 is never blocked: a gateway")
     assert len(node.injector.vm) == 1
     assert not dict(node.blocked.items())
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"asked": Action.TERMINATE}, {"done": Action.IGNORE}, {"protocol": "UDP"}, {"vm": VmRef(name="other")}],
+    [{"asked": EventAction.TERMINATE}, {"done": EventAction.IGNORE}, {"protocol": "UDP"}, {"vm": VmRef(name="other")}],
 )
 def test_no_block_without_order_action_or_proof(node: Node, changes: dict[str, Any]) -> None:
     node.run(lambda responder: responder.respond(msgspec.structs.replace(EVENT, **changes)))
@@ -133,7 +132,12 @@ def test_no_block_without_order_action_or_proof(node: Node, changes: dict[str, A
 
 @pytest.mark.parametrize(
     "changes",
-    [{"kind": Kind.PACKET_DROPPED}, {"done": Action.IGNORE}, {"protocol": "ICMP", "source_port": None}, {"port": 8}],
+    [
+        {"kind": Kind.PACKET_DROPPED},
+        {"done": EventAction.IGNORE},
+        {"protocol": "ICMP", "source_port": None},
+        {"port": 8},
+    ],
 )
 def test_what_was_not_cut_is_not_reset(node: Node, changes: dict[str, Any]) -> None:
     event = msgspec.structs.replace(EVENT, **changes)
@@ -162,7 +166,7 @@ def test_connection_is_seen_from_the_vm() -> None:
 
 
 def test_nothing_is_done_for_a_shadow_policy(node: Node) -> None:
-    for done in (Action.IGNORE, Action.TERMINATE):
+    for done in (EventAction.IGNORE, EventAction.TERMINATE):
         event = msgspec.structs.replace(EVENT, shadow="Strict", done=done)
         [answer] = node.run(lambda responder: [responder.respond(event)])  # noqa: B023 - called at once
         assert answer == event

@@ -21,6 +21,7 @@ from hyperward.svm.desired import DesiredPort
 from hyperward.svm.exclusion_sets import ExclusionSets
 from hyperward.svm.lanes import Lane
 from hyperward.svm.rulesets import RuleSet
+from hyperward.svm.scanners.link import StubScanners
 from hyperward.svm.state import State
 from hyperward.svm.stub import StubEngine, StubRuleSets, StubTables
 from hyperward.svm.views import FORMER_SHADOW, SHADOW_REASON, LedgerViews
@@ -63,8 +64,11 @@ class Node:
             rule_sets=self.rule_sets,
             state=self.state,
             exclusions=ExclusionSets(StubTables()),
+            scanners=StubScanners(),
         )
-        self.views = LedgerViews(self.state.ledger, self.applier.ports_by_vid, self.applier.versions_by_vid)
+        self.views = LedgerViews(
+            self.state.ledger, self.applier.ports_by_vid, self.applier.versions_by_vid, self.applier.applied_by_id
+        )
 
     def apply(self, *wanted: DesiredPort) -> dict[str, str]:
         outcome = asyncio.run(self.applier.apply(wanted, self.links, dict.fromkeys(self.links, 1)))

@@ -102,5 +102,7 @@ def _framing(line: Line, fields: list[tuple[bytes, bytes]]) -> Framing:
     if lengths or not _LENGTH.fullmatch(value):
         return Framing(unclear=True, tunnel=tunnel)
     length = int(value)
+    if length and line.method == b"CONNECT":
+        return Framing(unclear=True, tunnel=True)
     doubtful = length > 0 and (bodyless or any(name == b"expect" for name, _ in fields))
     return Framing(length=length, doubtful=doubtful, tunnel=tunnel)

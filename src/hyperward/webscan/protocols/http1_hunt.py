@@ -17,6 +17,9 @@ _KEEP_HOST = 1024  # a name has at most 253 bytes
 _FIRST_HOSTS, _FIRST_LINES = 4, 2  # kept of a head, beside the last ones: servers take the first or the last
 _LAST_LINES = 2
 _CARRIAGE_RETURN = 13
+_CRLF = b"\r\n"
+# Whether an empty line came after the request line: none, one that only lenient servers take for one, one for all.
+_OPEN, _PERHAPS, _CLOSED = 0, 1, 2
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 # A field may follow any control byte, because some servers end lines there, and blanks are let pass before the colon.
 _HOST = re.compile(
@@ -32,14 +35,17 @@ class Hunt:
         line: request line that the stream is in the middle of the head of.
     """
 
-    __slots__ = ("_closed", "_hosts", "_lines", "_tail", "_told")
+    __slots__ = ("_closed", "_hosts", "_lines", "_outer", "_outer_hosts", "_tail", "_told", "_whole_end")
 
     def __init__(self, line: Line | None = None) -> None:
         self._lines: list[Line] = [] if line is None else [line]
         self._hosts: list[bytes] = []
-        self._tail = b""
-        self._closed = False  # an empty line came after the request line
+        self._outer = line  # the first request line since the last empty line on which all servers agree
+        self._outer_hosts: list[bytes] = []  # that were told with it
+        self._closed = _OPEN
         self._told = False  # all that was found of this head was returned
+        self._whole_end = False  # the last line ended in CRLF
+        self._tail = b""
 
     @property
     def knows_host(self) -> bool:
@@ -56,7 +62,7 @@ class Hunt:
         text = self._tail + data
         start = offset - len(self._tail)
         lowered = text.lower()
-        idle = not self._lines or (self._closed and self._told and b"host" not in lowered)
+        idle = not self._lines or (self._closed == _CLOSED and self._told and b"host" not in lowered)
         if idle and b"http/" not in lowered:
             self._tail = text[text.rfind(b"\n") + 1 :][-_KEEP - 1 :]
             return []
@@ -66,7 +72,13 @@ class Hunt:
             end = match.end()
             # a lone carriage return is known as a line end by the byte after it
             known = start + end + (text[end - 1] == _CARRIAGE_RETURN)
-            self._take(text[begin : match.start()][-_KEEP:], known, found)
+            whole = end - match.start() == len(_CRLF)
+            if match.start() > begin:
+                self._take(text[begin : match.start()][-_KEEP:], known, found)
+            else:
+                found += self.tell(known)
+                self._closed = max(self._closed, _CLOSED if whole and self._whole_end else _PERHAPS)
+            self._whole_end = whole
             begin = end
         self._tail = text[begin:][-_KEEP - 1 :]
         return found
@@ -77,27 +89,34 @@ class Hunt:
             return []
         self._told = True
         made = dict.fromkeys(request for line in self._lines for request in requests(line, self._hosts))
+        more = [host for host in self._hosts if host not in self._outer_hosts]
+        if more and self._outer is not None and self._outer is not self._lines[0]:
+            made.update(dict.fromkeys(requests(self._outer, more)))
+        self._outer_hosts = (self._outer_hosts + more)[-_FIRST_HOSTS - 1 :]
         return [Asked(request, end) for request in made]
 
     def _take(self, text: bytes, end: int, found: list[Asked]) -> None:
-        if not text:
-            found += self.tell(end)
-            self._closed = True
-            return
+        """Take a line that is not empty."""
         lowered = text.lower()
         line = read_line(text) if b"http/" in lowered else None
         if line is not None:
-            if self._closed:
-                found += self.tell(end)
-                self._lines, self._hosts, self._closed = [], [], False
-            # Perhaps a field of the head before ("Via: ..."), perhaps a request that a body was cut short for.
-            if len(self._lines) == _FIRST_LINES + _LAST_LINES:
-                del self._lines[_FIRST_LINES]
-            self._lines.append(line)
-            self._told = False
+            self._begin(line, end, found)
         elif self._lines and b"host" in lowered:
             for host in _HOST.findall(text):
                 self._add(host.strip(b" \t")[:_KEEP_HOST])
+
+    def _begin(self, line: Line, end: int, found: list[Asked]) -> None:
+        if self._closed:
+            found += self.tell(end)
+            self._lines, self._hosts = [], []
+        if self._closed == _CLOSED or self._outer is None:
+            self._outer, self._outer_hosts = line, []
+        self._closed = _OPEN
+        # Perhaps a field of the head before ("Via: ..."), perhaps a request that a body was cut short for.
+        if len(self._lines) == _FIRST_LINES + _LAST_LINES:
+            del self._lines[_FIRST_LINES]
+        self._lines.append(line)
+        self._told = False
 
     def _add(self, host: bytes) -> None:
         for name in dict.fromkeys((host, _CONTROL.split(host, maxsplit=1)[0])):

@@ -1,0 +1,325 @@
+import base64
+from collections.abc import Callable
+
+import dns.message
+import dpkt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hyperward.webscan.address import from_request
+from hyperward.webscan.address.model import Address
+from hyperward.webscan.database.model import Entry, EntryKind, Match
+from hyperward.webscan.protocols.detect import client_stream
+from hyperward.webscan.protocols.model import ClientStream
+from hyperward.webscan.scanner.commands import FlowState, Mark
+from hyperward.webscan.scanner.kernel import Known, StubKernel
+from hyperward.webscan.scanner.rules import make_rules
+from hyperward.webscan.scanner.scanner import Edges, Scanner
+from hyperward.webscan.scanner.table import Limits
+from hyperward.webscan.settings import PortScan, ScannerSettings, WebAction, WebScan
+from web_frames import ACK, SYN, Line, Server, chance_of
+from web_world import Records, packet_of
+
+LINE = Line()
+EVIL = b"GET /bad?x=1 HTTP/1.1\r\nHost: evil.test\r\n\r\n"
+GOOD = b"GET /fine HTTP/1.1\r\nHost: good.test\r\n\r\n"
+
+
+class Databases:
+    """Lists `evil.test`."""
+
+    def lookup(self, address: Address) -> tuple[Match, ...]:
+        if address.host != "evil.test":
+            return ()
+        return (Match(Entry(EntryKind.HOST, "evil.test", "malicious", "list", "7"), "v1"),)
+
+
+class NoMasks:
+    def find(self, _address: Address) -> str | None:
+        return None
+
+
+def rules_of(*, closed: bool = False) -> ScannerSettings:
+    scan = WebScan({"malicious": WebAction.BLOCK}, dns=True)
+    ports = {number: PortScan(f"vm-{number}", "office", 0, closed_busy=closed) for number in (7, 8)}
+    return ScannerSettings(3, "svm-1", scans=(scan,), ports=ports)
+
+
+class World:
+    """A scanner whose frames are kept."""
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        closed: bool = False,
+        streams: Callable[[int], ClientStream] = client_stream,
+    ) -> None:
+        self.kernel = StubKernel()
+        self.records = Records()
+        self.out: list[bytes] = []
+        self.now = 100.0
+        edges = Edges(self.kernel, self.write, self.records, streams, clock=lambda: self.now, started_ns=1000)
+        self.scanner = Scanner(edges, limits)
+        self.scanner.rules = make_rules(rules_of(closed=closed), Databases(), from_request, lambda _: NoMasks())
+
+    def write(self, frame: bytes) -> bool:
+        self.out.append(frame)
+        return True
+
+    def send(self, frame: bytes, *, ack: int | None = None, since: int = 2000) -> list[bytes]:
+        packet = packet_of(frame)
+        if ack is not None:
+            self.kernel.flows[packet.key] = Known(since, ack)
+        self.out = []
+        self.scanner.frame(frame)
+        return self.out
+
+
+def to_vm(frames: list[bytes]) -> list[bytes]:
+    return [frame for frame in frames if frame[14] & 0x20]
+
+
+def test_a_clean_request_goes_on_as_it_came() -> None:
+    world = World()
+    frame = LINE.tcp(100, GOOD)
+    assert world.send(frame, ack=100) == [frame]
+    assert world.records.kept == []
+    assert world.kernel.marks[packet_of(frame).key].state is FlowState.UNTIL
+
+
+def test_a_listed_address_gets_the_page_and_a_record() -> None:
+    world = World()
+    out = world.send(Line(vlans=(5,)).tcp(100, EVIL), ack=100)
+    page = b"".join(dpkt.ethernet.Ethernet(frame[:12] + frame[20:]).data.data.data for frame in to_vm(out))
+    assert page.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+    (record,) = world.records.kept
+    for text in ("evil.test/bad?x=1", "malicious", "vm-7", "office", "svm-1", record.event):
+        assert text.encode() in page
+    assert (record.done, record.asked, record.category, record.entry_id) == ("blocked", "block", "malicious", "7")
+    assert (record.port, record.source, record.destination_port, record.vlan) == (7, "10.77.0.1", 80, (5,))
+    assert EVIL in base64.b64decode(record.packet)
+    (reset,) = [frame for frame in out if not frame[14] & 0x20]
+    segment = dpkt.ethernet.Ethernet(reset[:12] + reset[20:]).data.data
+    assert (segment.flags & 4, segment.seq) == (4, 100)
+
+
+def test_a_head_request_gets_no_body() -> None:
+    out = World().send(LINE.tcp(100, EVIL.replace(b"GET", b"HEAD")), ack=100)
+    assert b"".join(to_vm(out)).endswith(b"\r\n\r\n")
+
+
+def test_a_copy_is_recorded_and_never_written_back() -> None:
+    world = World()
+    assert world.send(Line(copy=True).tcp(100, EVIL), ack=105) == []
+    (record,) = world.records.kept
+    assert (record.copy, record.done, record.reason, record.asked) == (True, "reported", "copy", "block")
+    assert all(mark.state is FlowState.UNTIL for mark in world.kernel.written)
+
+
+def test_a_port_without_settings_is_let_go() -> None:
+    frame = Line(port=9).tcp(100, EVIL)
+    assert World().send(frame, ack=100) == [frame]
+
+
+def test_dns_over_udp_is_answered_once_recorded() -> None:
+    world = World()
+    frame = Line(remote_port=53).udp(dns.message.make_query("evil.test", "A").to_wire())
+    for _ in range(2):
+        (reply,) = world.send(frame)
+        assert reply[14] & 0x20
+    assert len(world.records.kept) == 1
+
+
+def test_dns_over_tcp_is_answered() -> None:
+    query = dns.message.make_query("evil.test", "A").to_wire()
+    out = World().send(Line(remote_port=53).tcp(100, len(query).to_bytes(2, "big") + query), ack=100)
+    segment = dpkt.ethernet.Ethernet(to_vm(out)[0][:12] + to_vm(out)[0][16:]).data.data
+    assert dns.message.from_wire(segment.data[2:]).rcode() == 3
+
+
+@pytest.mark.parametrize("cuts", [[64], [24, 48, 72]])
+def test_fragments_are_read_whole_and_go_on_as_they_came(cuts: list[int]) -> None:
+    world = World()
+    frames = LINE.fragments(LINE.segment(100, GOOD * 2), cuts)
+    world.kernel.flows[packet_of(LINE.tcp(100, b"x")).key] = Known(2000, 100)
+    for frame in frames[:-1]:
+        world.scanner.frame(frame)
+        assert world.out == []
+    world.scanner.frame(frames[-1])
+    assert world.out == frames
+    blocked = World()
+    blocked.kernel.flows[packet_of(LINE.tcp(100, b"x")).key] = Known(2000, 100)
+    for frame in LINE.fragments(LINE.segment(100, EVIL), cuts):
+        blocked.scanner.frame(frame)
+    assert to_vm(blocked.out)
+
+
+def test_fragments_from_the_middle_of_an_unknown_stream_are_dropped() -> None:
+    world = World()
+    world.kernel.flows[packet_of(LINE.tcp(100, b"x")).key] = Known(2000, 100)
+    for frame in LINE.fragments(LINE.segment(100, b": evil.test\r\n\r\n" * 5), [24]):
+        world.scanner.frame(frame)
+    assert world.out == []
+    assert world.scanner.counters["fragments_of_unknown"] == 1
+
+
+def test_an_unknown_flow_begins_where_the_other_end_is() -> None:
+    world = World()
+    assert world.send(LINE.tcp(200, GOOD), ack=100) == []
+    assert world.scanner.counters["beyond_next"] == 1
+    again = LINE.tcp(50, GOOD[:50])
+    assert world.send(again, ack=100) == [again]
+    assert len(world.scanner.flows) == 0
+    assert to_vm(world.send(LINE.tcp(100, EVIL), ack=100))
+
+
+def test_after_a_restart_a_body_goes_on_and_the_next_request_is_seen() -> None:
+    world = World()
+    key = packet_of(LINE.tcp(100, b"x")).key
+    world.kernel.marks[key] = Mark(key, FlowState.UNTIL, 100, 200)
+    assert to_vm(world.send(LINE.tcp(190, b"x" * 10 + EVIL), ack=150, since=1))
+
+
+def test_after_a_restart_a_blocked_connection_stays_blocked() -> None:
+    world = World()
+    key = packet_of(LINE.tcp(100, b"x")).key
+    world.kernel.marks[key] = Mark(key, FlowState.BLOCKED, 100)
+    out = world.send(LINE.tcp(100, GOOD), ack=100)
+    assert out == to_vm(out)
+    assert world.send(LINE.tcp(100, b"", flags=4), ack=100) == []
+
+
+def test_another_connection_of_the_same_ports_begins_anew() -> None:
+    world = World()
+    world.send(LINE.tcp(100, b"POST / HTTP/1.1\r\nHost: good.test\r\nContent-Length: 9999\r\n\r\n" + EVIL), ack=100)
+    key = packet_of(LINE.tcp(100, b"x")).key
+    body = 100 + len(b"POST / HTTP/1.1\r\nHost: good.test\r\nContent-Length: 9999\r\n\r\n")
+    del world.kernel.marks[key]  # as the kernel does with the SYN
+    assert to_vm(world.send(LINE.tcp(body, EVIL), ack=body))
+
+
+def test_a_flow_that_the_kernel_lost_goes_on() -> None:
+    world = World()
+    world.send(LINE.tcp(100, GOOD[:10]), ack=100)
+    world.kernel.marks.clear()
+    assert to_vm(world.send(LINE.tcp(110, b"x HTTP/1.1\r\nHost: evil.test\r\n\r\n"), ack=100))
+
+
+def test_a_fault_lets_the_packet_go_and_is_counted() -> None:
+    def broken(_port: int) -> ClientStream:
+        raise RuntimeError("a fault of ours")
+
+    world = World(streams=broken)
+    frame = LINE.tcp(100, GOOD)
+    assert world.send(frame, ack=100) == [frame]
+    assert world.scanner.counters["exceptions"] == 1
+    assert world.send(Line(copy=True).tcp(100, GOOD), ack=100) == []
+    closed = World(streams=broken, closed=True)
+    assert closed.send(frame, ack=100) == []
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_too_many_half_heads_let_the_oldest_go_by_the_failure_action(*, closed: bool) -> None:
+    world = World(limits=Limits(flows=50, port_flows=50), closed=closed)
+    frames = [Line(local_port=1000 + n).tcp(100, b"GET /half HTT") for n in range(60)]
+    out = [frame for one in frames for frame in world.send(one, ack=100)]
+    assert out == ([] if closed else frames[:10])
+    assert len(world.scanner.flows) == 50
+    assert world.scanner.counters["closed"] == (10 if closed else 0)
+
+
+def test_initials_that_never_show_a_name_go_on_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hyperward.webscan.protocols.quic import More, QuicStart
+
+    monkeypatch.setattr(QuicStart, "feed", lambda *_: More())
+    world = World()
+    frame = Line(remote_port=443).udp(bytes.fromhex("c300000001") + bytes(60))
+    assert world.send(frame) == []
+    world.scanner.tick()
+    assert world.out == []
+    world.now += 0.3
+    world.scanner.tick()
+    assert world.out == [frame]
+
+
+def test_idle_flows_are_forgotten() -> None:
+    world = World()
+    world.send(LINE.tcp(100, GOOD), ack=100)
+    world.now += 40
+    world.scanner.tick()
+    assert len(world.scanner.flows) == 0
+    assert to_vm(world.send(LINE.tcp(100 + len(GOOD), EVIL), ack=100 + len(GOOD)))
+
+
+def test_a_record_that_is_lost_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    monkeypatch.setattr(world.records, "write", lambda _: False)
+    world.send(LINE.tcp(100, EVIL), ack=100)
+    assert world.scanner.counters["records_lost"] == 1
+
+
+@given(st.lists(st.binary(max_size=120), max_size=20))
+def test_no_bytes_end_the_scan(frames: list[bytes]) -> None:
+    world = World()
+    for frame in frames:
+        world.scanner.frame(LINE.tcp(1, b"")[:18] + frame)
+        world.scanner.frame(frame)
+    assert world.scanner.counters["exceptions"] == 0
+
+
+def head(host: bytes, size: int) -> bytes:
+    return b"GET / HTTP/1.1\r\nHost: %s\r\nCookie: %s\r\n\r\n" % (host, b"c" * size)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 1 << 30), st.integers(0, 60_000), st.booleans())
+def test_real_heads_over_a_hostile_wire(seed: int, size: int, evil: bool) -> None:  # noqa: FBT001 - hypothesis
+    chance = chance_of(seed)
+    data = head(b"good.test", 10) + head(b"evil.test" if evil else b"good.test", size) + head(b"good.test", 2000)
+    world, server = World(), Server(100)
+    blocked = False
+    for _ in range(3000):
+        at = (server.next - 100) if chance.random() < 0.8 else chance.randint(0, len(data))
+        for _ in range(chance.randint(1, 11)):
+            piece = data[at : at + chance.randint(1, 1400)]
+            if not piece:
+                break
+            out = world.send(LINE.tcp(100 + at, piece), ack=server.next)
+            blocked = blocked or bool(to_vm(out))
+            for frame in out:
+                if not frame[14] & 0x20:
+                    server.take(frame)
+            at += len(piece)
+        if blocked or len(server.data) == len(data):
+            break
+    assert blocked == evil
+    if evil:
+        assert len(server.data) < len(head(b"good.test", 10)) + len(head(b"evil.test", size))
+    else:
+        assert bytes(server.data) == data
+    assert world.scanner.counters["exceptions"] == 0
+
+
+def test_tls_is_alerted() -> None:
+    import ssl
+
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="evil.test")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    out = World().send(Line(remote_port=8443).tcp(100, outgoing.read()), ack=100)
+    segment = dpkt.ethernet.Ethernet(to_vm(out)[0][:12] + to_vm(out)[0][16:]).data.data
+    incoming.write(segment.data)
+    with pytest.raises(ssl.SSLError, match=r"(?i)access.denied"):
+        client.do_handshake()
+    assert segment.flags & 1
+
+
+def test_a_request_in_a_syn_is_looked_at() -> None:
+    world = World()
+    out = world.send(LINE.tcp(99, EVIL, flags=SYN, ack=0))
+    assert out == to_vm(out)
+    frame = LINE.tcp(99, GOOD, flags=SYN | ACK)
+    assert World().send(frame) == [frame]

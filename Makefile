@@ -49,6 +49,7 @@ bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
 	@.venv/bin/python bench/policy.py
 	@$(AS_ROOT) .venv/bin/python bench/exclusions.py
+	@.venv/bin/python bench/addresses.py
 
 lock:
 	@python3 -m venv build/lock && build/lock/bin/python -m pip install -q pip-tools

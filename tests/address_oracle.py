@@ -106,7 +106,7 @@ def addresses_near(entries: list[Entry]) -> st.SearchStrategy[Address]:
     if not entries:
         return ADDRESSES
     near = st.builds(
-        lambda entry, below, more, query: _near(entry, below, more, query),
+        _near,
         st.sampled_from(entries),
         st.sampled_from(["", "", "a.", "x.y.z.", "1."]),
         st.sampled_from(["", "", "/", "/a", "/b/c.html", "a"]),

@@ -78,7 +78,7 @@ def arrange(collected: Collected) -> Arranged:
         seed = xxh3_64_intdigest(hashes[order].tobytes())
         hashes, hosts = _hashed_again(collected.records, begins, ends, seed)
         order = _order(collected.records, begins, ends, hashes)
-    begins, ends, hashes, hosts = begins[order], ends[order], hashes[order], np.unique(hosts)
+    begins, ends, hashes, hosts = begins[order], ends[order], hashes[order], _distinct(np.sort(hosts))
     bucket_bits = _bucket_bits(len(order))
     buckets = _high(hashes, bucket_bits)
     first = np.searchsorted(buckets, np.arange((1 << bucket_bits) + 1, dtype=np.uint64))
@@ -123,8 +123,18 @@ def _bucket_bits(count: int) -> int:
     return (max(0, count - 1) // PER_BUCKET).bit_length()
 
 
+def _begins_run(ordered: U64) -> npt.NDArray[np.bool_]:
+    """Return for each of the ordered numbers whether it differs from the one before it."""
+    return np.concatenate((np.ones(1, np.bool_), ordered[1:] != ordered[:-1]))[: len(ordered)]
+
+
+def _distinct(ordered: U64) -> U64:
+    # Several times faster than np.unique, which does not know that they are ordered.
+    return ordered[_begins_run(ordered)]
+
+
 def _crowded(ordered: U64) -> bool:
-    buckets = _high(np.unique(ordered), _bucket_bits(len(ordered)))
+    buckets = _high(_distinct(ordered), _bucket_bits(len(ordered)))
     return len(buckets) > CROWDED and bool((buckets[CROWDED:] == buckets[:-CROWDED]).any())
 
 
@@ -132,7 +142,7 @@ def _order(records: bytearray, begins: I64, ends: I64, hashes: U64) -> I64:
     """Return the indexes of the entries to keep, in the order of the file."""
     order = np.argsort(hashes)
     ordered = hashes[order]
-    begin_of_run = np.flatnonzero(np.concatenate((np.ones(1, np.bool_), ordered[1:] != ordered[:-1])))[: len(order)]
+    begin_of_run = np.flatnonzero(_begins_run(ordered))
     length = np.diff(np.append(begin_of_run, len(order)))
     several = length > 1
     keep = np.ones(len(order), dtype=np.bool_)

@@ -132,7 +132,10 @@ class Database:
         return tuple([Match(entry, version) for entry in found])
 
     def entries(self) -> Iterator[Entry]:
-        """Return all entries, in the file's own order (by hash), reading a part of the file at a time.
+        """Return all entries, reading a part of the file at a time.
+
+        They come in order of their hashes: what two versions have in common comes in the same order from both, unless
+        one of them had to use another seed (`arrange`).
 
         Raises:
             DatabaseError: the file was changed after it was opened, or is false by intention.

@@ -12,7 +12,8 @@ class EntryKind(IntEnum):
     HOST = 1
     """This one host, with all paths."""
     PREFIX = 2
-    """All paths of this host that begin so: `example.com/bad/`."""
+    """A folder and all in it, on this host and every host below it: `example.com/bad/`; without the last slash, just
+    this path with any query."""
     EXACT = 3
     """One address, with its query: `example.com/bad/a.exe?x=1`."""
 

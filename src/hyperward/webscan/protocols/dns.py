@@ -42,7 +42,7 @@ def queries(datagram: bytes) -> tuple[Request, ...]:
     found: dict[bytes, None] = {}
     try:
         for _ in range(min(count, _MAX_QUESTIONS)):
-            name = parser.get_name()
+            name = parser.get_name(decompress=True)
             parser.get_bytes(4)
             found[_text(name)] = None
     except DNSException:
@@ -104,18 +104,20 @@ class DnsTcpStream:
         """Read the next message; False when more bytes are needed."""
         window = self._window
         data, pos = window.data, window.pos
-        if window.at < window.until or len(data) - pos < _LENGTH:
+        if window.at < window.until:
             return False
+        if not self._begun:
+            self._begun = bool(begins := message_begins(data, strict=False))
+            if not begins:
+                return begins is False and self._finish("no DNS query", steps)
+        have = len(data) - pos
         end = pos + _LENGTH + int.from_bytes(data[pos : pos + _LENGTH], "big")
-        if len(data) - pos < min(_LENGTH + HEADER, end - pos):
+        if have < _LENGTH or have < min(_LENGTH + HEADER, end - pos):
             return False
         if end - pos < _LENGTH + HEADER or data[pos + _LENGTH + 2] & _RESPONSE_OR_OPCODE:
-            if not self._begun:
-                return self._finish("no DNS query", steps)
             steps.append(Body(window.start + end))
             return window.skip(window.start + end)
-        self._begun = True
-        if len(data) < end:
+        if have < end - pos:
             return False
         found = queries(bytes(data[pos + _LENGTH : end]))
         window.pos = end

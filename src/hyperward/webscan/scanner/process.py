@@ -77,6 +77,8 @@ def run(options: Options) -> None:
         loop = Loop(tap, slot, scanner, follower.look)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.stop())
+        slot.caught_up()
+        slot.beat()
         follower.look()
         log.info("scanner_started", index=options.index, pid=os.getpid())
         loop.run()

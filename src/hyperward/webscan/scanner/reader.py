@@ -38,13 +38,14 @@ class Reader:
     Attributes:
         until: offset up to which bytes belong to a body.
         finished: whether the rest of the stream needs no look.
-        stateful: whether the parser knows what could not be learned again from a later request.
+        stateful: whether the parser knows what could not be learned again from what comes later.
     """
 
     __slots__ = (
         "_asked_ack",
         "_first_ack",
         "_head",
+        "_is_http2",
         "_pipelined",
         "_requests",
         "_stream",
@@ -63,6 +64,7 @@ class Reader:
         self._asked_ack = 0
         self._first_ack: int | None = None
         self._pipelined = False
+        self._is_http2 = False
 
     def is_undecided(self, end: int) -> bool:
         """Tell whether bytes before offset `end` may belong to a request that is not complete."""
@@ -92,12 +94,14 @@ class Reader:
                 self.until = self._head = step.until
             else:
                 self.finished = True
+        # At the end of a request or within a body another parser would read on in the same way, elsewhere it would not.
+        self.stateful = self._is_http2 or max(self._head, self.until) < offset + len(data)
         return None
 
     def _clean(self, packet: Packet, asked: Asked) -> None:
         self._head = asked.end
         if asked.request.version == "2":
-            self.stateful = True
+            self._is_http2 = True
         if self._requests and packet.ack == self._asked_ack:
             self._pipelined = True
         self._requests += 1

@@ -33,7 +33,7 @@ class Limits:
     port_flows: int = 16_384
     bytes: int = 64 << 20
     port_bytes: int = 16 << 20
-    idle_seconds: float = 30.0
+    idle_seconds: float = 60.0
     waiting_seconds: float = 300.0
 
 

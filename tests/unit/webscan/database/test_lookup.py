@@ -2,11 +2,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import address_oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import address_oracle
 from hyperward.webscan.address import Address, canonical, expressions
 from hyperward.webscan.database import Database, build, keys, open_database
 from hyperward.webscan.database.model import Entry, EntryKind, Match

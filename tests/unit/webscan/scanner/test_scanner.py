@@ -247,7 +247,7 @@ def test_initials_that_never_show_a_name_go_on_after_a_while(monkeypatch: pytest
 def test_idle_flows_are_forgotten() -> None:
     world = World()
     world.send(LINE.tcp(100, GOOD), ack=100)
-    world.now += 40
+    world.now += 70
     world.scanner.tick()
     assert len(world.scanner.flows) == 0
     assert to_vm(world.send(LINE.tcp(100 + len(GOOD), EVIL), ack=100 + len(GOOD)))

@@ -1,0 +1,200 @@
+"""One run of all measurements: what is measured under which guard, and what its numbers are held against."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from webnumbers.figures import Bound, Row, Series, note_of, ratio
+from webnumbers.ground import Ground
+from webnumbers.guard import Guard
+from webnumbers.loads import LARGE, SMALL, THREADS, bulk, fetch, wrk
+from webnumbers.memory import resident_in, resident_of
+from webnumbers.names import LISTED_HOST
+from webnumbers.rounds import Found, Guarded, Kind, Rounds, Sample
+from webnumbers.stock import Stock
+
+from hyperward.webscan.database import open_database
+from hyperward.webscan.settings import WebScan
+
+OPEN, GUARDED, STOCK = "unprotected", "protected", "Suricata"
+LIMIT_SMALL, LIMIT_LARGE, LIMIT_BULK = 0.90, 0.95, 0.95
+LIMIT_STOCK = 10.0
+LIMIT_MEDIAN_US, LIMIT_P99_US = 300.0, 2000.0
+LIMIT_RESIDENT_MB = 64.0
+_DELAY_MS = 5
+_UNSCANNED = ("web_open_down", "web_open_busy", "web_limited", "web_refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How long and how much.
+
+    Args:
+        rounds: of each measurement under each guard.
+        seconds: of a round.
+        connections: of the load.
+    """
+
+    rounds: int
+    seconds: float
+    connections: int
+
+
+@dataclass
+class Bench:
+    """One run.
+
+    Args:
+        options: of it.
+        ground: with the server running.
+        guard: with scanners running.
+        hosts: file of the hosts that are asked for.
+        tell: says how far it is.
+
+    Attributes:
+        series: all rounds so far.
+        faults: why numbers do not mean what they say.
+    """
+
+    options: Options
+    ground: Ground
+    guard: Guard
+    hosts: Path
+    tell: Callable[[str], None]
+    series: list[Series] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    _kinds: tuple[Kind, ...] = ()
+    _plain: tuple[dict[str, Found], ...] = ()
+    _asked: int = 0
+
+    def throughput(self) -> list[Row]:
+        """Measure rates and bulk with and without protection."""
+        self._try("403 ", GUARDED, self._protected)
+        self._kinds = (
+            Kind((("1 KB answers", "req/s"),), partial(self._rate, SMALL)),
+            Kind((("100 KB answers", "req/s"),), partial(self._rate, LARGE)),
+            Kind((("bulk on one connection", "Gbit/s"),), lambda: Sample((bulk(self.ground),))),
+        )
+        self._plain = tuple(self._both(kind) for kind in self._kinds)
+        rows = []
+        for found, limit in zip(self._plain, (LIMIT_SMALL, LIMIT_LARGE, LIMIT_BULK), strict=True):
+            (with_it,), (without,) = found[GUARDED].series, found[OPEN].series
+            name = f"{with_it.name}, part of unprotected"
+            rows.append(Row(name, ratio(with_it, without), limit, note=note_of(with_it, without)))
+        small = self._plain[0][GUARDED].samples
+        each = sum(one.scanners for one in small) / max(sum(one.requests for one in small), 1) * 1e6
+        note = "user and system, with what the kernel does on the way of their frames"
+        rows.append(Row("scanners' CPU for a request of 1 KB", each, unit="us", note=note))
+        return rows
+
+    def latency(self) -> list[Row]:
+        """Measure how much longer a request waits at half of the unprotected rate; after `throughput`."""
+        rate = self._plain[0][OPEN].series[0].median / 2
+        connections = max(THREADS, round(rate * _DELAY_MS / 1000))
+
+        ask = partial(self._ask, SMALL, self.hosts, self.options.seconds, connections, _DELAY_MS)
+        names = (("half load", "req/s"), ("median at half load", "us"), ("99th percentile at half load", "us"))
+        kind = Kind(names, ask)
+        found = self._both(kind)
+        rows = []
+        for at, limit in ((1, LIMIT_MEDIAN_US), (2, LIMIT_P99_US)):
+            with_it, without = found[GUARDED].series[at], found[OPEN].series[at]
+            added = with_it.median - without.median
+            name = f"added to the {with_it.name}"
+            rows.append(Row(name, added, limit, Bound.UNDER, "us", note_of(with_it, without, found[GUARDED].series[0])))
+        return rows
+
+    def against(self, stock: Stock) -> list[Row]:
+        """Measure the same loads through stock Suricata; after `throughput`."""
+
+        @contextmanager
+        def through_stock() -> Iterator[None]:
+            stock.on()
+            try:
+                yield
+            finally:
+                stock.off()
+
+        self._try("000 ", STOCK, through_stock)
+        rows = []
+        for kind, plain, limit in zip(self._kinds, self._plain, (None, LIMIT_STOCK, None), strict=True):
+            found = self._rounds().run(kind, {STOCK: through_stock})
+            self.series += found[STOCK].series
+            (with_it,), (theirs,) = plain[GUARDED].series, found[STOCK].series
+            name = f"{with_it.name}, times stock Suricata"
+            rows.append(Row(name, ratio(with_it, theirs), limit, note=note_of(with_it, theirs)))
+        return rows
+
+    def resident(self, database: Path, listed: Path) -> list[Row]:
+        """Measure what a database takes in scanners that are asked for entries from all over it."""
+        self.guard.follow([database], WebScan({}))
+        with self._protected():
+            self._ask(SMALL, listed, self.options.seconds * 3, self.options.connections)
+        used = max(resident_in(pid, database) for pid in self.guard.pids)
+        whole = max(resident_of(pid) for pid in self.guard.pids)
+        with open_database(database) as opened:
+            count, most = opened.count, opened.mapped
+        note = f"of a mapping that {self.guard.count} scanners share; {most / 1e6:.1f} MB if all of it was asked for"
+        return [
+            Row(f"resident, {count:,} entries", used / 1e6, LIMIT_RESIDENT_MB, Bound.UNDER, "MB", note),
+            Row("resident, the whole process", whole / 1e6, unit="MB", note="with what it shares"),
+        ]
+
+    def _rounds(self) -> Rounds:
+        return Rounds(self.ground, self.guard.pids, self.options.rounds, self.tell)
+
+    def _both(self, kind: Kind) -> dict[str, Found]:
+        found = self._rounds().run(kind, {OPEN: self._unprotected, GUARDED: self._protected})
+        self.series += _flat(found.values())
+        return found
+
+    def _rate(self, prefix: str) -> Sample:
+        return self._ask(prefix, self.hosts, self.options.seconds, self.options.connections)
+
+    def _ask(self, prefix: str, hosts: Path, seconds: float, connections: int, delay_ms: int = 0) -> Sample:
+        """Put on a load; return its rate, the median and the 99th percentile of its waiting times."""
+        answered = wrk(self.ground, prefix, seconds, hosts=hosts, connections=connections, delay_ms=delay_ms)
+        if answered.failed:
+            self.faults.append(f"{answered.failed} of {answered.requests} requests below {prefix} failed")
+        self._asked += answered.requests
+        return Sample((answered.rate, answered.p50_us, answered.p99_us), answered.requests)
+
+    @contextmanager
+    def _unprotected(self) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def _protected(self) -> Iterator[None]:
+        self._asked = 0
+        self.guard.on()
+        try:
+            yield
+            self.faults += unscanned(self.guard.counted(), self._asked)
+        finally:
+            self.guard.off()
+
+    def _try(self, expected: str, name: str, guarded: Guarded) -> None:
+        """See that a guard blocks before its speed is measured."""
+        with guarded():
+            found = fetch(self.ground, LISTED_HOST, "/1k.bin", 2)
+        if not found.startswith(expected):
+            self.faults.append(f"{name} does not block {LISTED_HOST}: {found}")
+
+
+def unscanned(counted: Mapping[str, int], requests: int) -> list[str]:
+    """Return why the numbers of a protected round do not mean what they say.
+
+    Args:
+        counted: the web counters of the port.
+        requests: that were answered.
+    """
+    faults = [f"{counted[name]} packets: {name}" for name in _UNSCANNED if counted.get(name)]
+    if counted.get("web_handed", 0) < requests:
+        faults.append(f"only {counted.get('web_handed', 0)} packets of {requests} requests went to the scanners")
+    return faults
+
+
+def _flat(found: Iterable[Found]) -> list[Series]:
+    return [series for one in found for series in one.series]

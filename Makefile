@@ -49,6 +49,7 @@ bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
 	@.venv/bin/python bench/policy.py
 	@$(AS_ROOT) .venv/bin/python bench/exclusions.py
+	@.venv/bin/python bench/lists.py
 	@.venv/bin/python bench/addresses.py
 
 lock:

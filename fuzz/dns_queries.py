@@ -1,10 +1,11 @@
 """Fuzz target: DNS queries in datagrams and streams, and the answers to them."""
 
-from client_streams import play
 from dns.exception import DNSException
 from dns.message import from_wire
+
+from client_streams import play
 from hyperward.webscan.protocols.detect import client_stream
-from hyperward.webscan.protocols.dns import DnsTcpStream, answer, queries
+from hyperward.webscan.protocols.dns import HEADER, DnsTcpStream, answer, queries
 
 _NAME = b"\x03www\x07example\x03com\x00"
 _EDNS = b"\x00\x00\x29\x04\xd0\x00\x00\x80\x00\x00\x00"
@@ -19,7 +20,7 @@ SEEDS = (*_MESSAGES, b"".join(len(message).to_bytes(2, "big") + message for mess
 
 
 def target(data: bytes) -> None:
-    """Read the bytes as a datagram and as a stream; what can be read can be answered, and any DNS reader reads the answer."""
+    """Read the bytes as a datagram and as a stream; what is read can be answered, and dnspython reads the answer."""
     width = 1 + sum(data[-3:]) % 37
     cuts = range(width, len(data), width)
     for make in (DnsTcpStream, lambda: client_stream(53), lambda: client_stream(5353)):
@@ -29,7 +30,7 @@ def target(data: bytes) -> None:
     found = queries(data)
     for sinkhole4, sinkhole6 in (("", ""), ("192.0.2.1", "2001:db8::1")):
         response = answer(data, sinkhole4=sinkhole4, sinkhole6=sinkhole6)
-        if response[:2] != data[:2] and len(data) >= 12:
+        if response[:2] != data[:2] and len(data) >= HEADER:
             raise AssertionError("the answer is to another query")
         if not found:
             continue

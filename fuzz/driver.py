@@ -1,7 +1,7 @@
 """Throws damaged inputs at a target: made from its seeds, the same ones for the same number, each within its time.
 
-A target is a module with `SEEDS`, valid inputs, and `target(data)`, which raises on anything wrong; `TOKENS` are pieces
-worth putting somewhere else.
+A module of a target has `SEEDS`, valid inputs, and `target(data)`, which raises on anything wrong; it may have
+`TOKENS`, pieces worth putting anywhere.
 """
 
 import resource
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol
 
 MAX_SECONDS = 1.0
 """CPU time for one input, which has at most `MAX_BYTES`: a hundred times what the slowest one takes."""
@@ -17,17 +16,20 @@ MAX_BYTES = 8192
 MAX_GROWTH = 64 << 20
 """Bytes that the process may grow by after the first tenth of the inputs."""
 _MAX_CHANGES = 6
-_EDGES = (b"\x00", b"\x01", b"\x7f", b"\x80", b"\xff", b"\xff\xff", b"\x00\x00", b"\x40\x00", b"\r\n", b"\n", b"\r", b" ")
-
-
-class Target(Protocol):
-    """What a module of this folder has."""
-
-    SEEDS: Sequence[bytes]
-
-    @staticmethod
-    def target(data: bytes) -> None:
-        """Raise when the code under test does something wrong with the bytes."""
+_EDGES = (
+    b"\x00",
+    b"\x01",
+    b"\x7f",
+    b"\x80",
+    b"\xff",
+    b"\xff\xff",
+    b"\x00\x00",
+    b"\x40\x00",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b" ",
+)
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,33 @@ class Found(Exception):  # noqa: N818 - what a fuzzer is for
         self.data = data
 
 
-def run(module: Target, inputs: int, *, seed: int = 1, told: Callable[[int], None] = lambda _number: None) -> Report:
+def run(
+    target: Callable[[bytes], object],
+    seeds: Sequence[bytes],
+    inputs: int,
+    *,
+    tokens: Sequence[bytes] = (),
+    seed: int = 1,
+    told: Callable[[int], None] = lambda _number: None,
+) -> Report:
     """Try that many inputs, the seeds themselves first.
+
+    Args:
+        target: raises on anything wrong.
+        seeds: valid inputs.
+        inputs: how many to try.
+        tokens: pieces worth putting anywhere.
+        seed: the same one makes the same inputs.
+        told: called with the number of each input that went well.
 
     Raises:
         Found: at the first one that goes wrong.
     """
     slowest, resident = 0.0, 0
-    for number, data in enumerate(_inputs(module, inputs, Random(seed))):  # noqa: S311 - repeatable, no secret
+    for number, data in enumerate(_inputs(seeds, (*tokens, *_EDGES), inputs, Random(seed))):  # noqa: S311 - no secret
         begin = time.thread_time()
         try:
-            module.target(data)
+            target(data)
         except Exception as error:
             raise Found(number, data, f"{type(error).__name__}: {error}") from error
         spent = time.thread_time() - begin
@@ -79,9 +97,7 @@ def run(module: Target, inputs: int, *, seed: int = 1, told: Callable[[int], Non
     return Report(inputs, slowest, grown)
 
 
-def _inputs(module: Target, count: int, random: Random) -> Iterator[bytes]:
-    seeds = list(module.SEEDS)
-    tokens = [*getattr(module, "TOKENS", ()), *_EDGES]
+def _inputs(seeds: Sequence[bytes], tokens: Sequence[bytes], count: int, random: Random) -> Iterator[bytes]:
     yield from seeds[:count]
     for _ in range(count - len(seeds)):
         data = bytearray(random.choice(seeds))

@@ -1,7 +1,7 @@
 """Fuzz target: the client's side of an HTTP/2 connection."""
 
 from client_streams import play
-from hyperward.webscan.protocols.http2 import PREFACE, Http2Stream
+from hyperward.webscan.protocols.http2 import MAX_TABLE, PREFACE, Http2Stream
 from hyperward.webscan.protocols.http2_frame import Flag, FrameType, frame
 
 _GET = bytes.fromhex("828684418c f1e3c2e5f23a6ba0ab90f4ff")  # RFC 7541, C.4.1
@@ -22,10 +22,15 @@ TOKENS = (
     b"\x00\x00\x09",
 )
 SEEDS = (
-    PREFACE + _SETTINGS + frame(FrameType.HEADERS, _WHOLE, 1, _GET) + frame(FrameType.HEADERS, _WHOLE, 3, b"\x82\x86\x84\xbe"),
     PREFACE
     + _SETTINGS
-    + frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.PADDED | Flag.PRIORITY, 1, b"\x03" + bytes(5) + _LITERAL + bytes(3))
+    + frame(FrameType.HEADERS, _WHOLE, 1, _GET)
+    + frame(FrameType.HEADERS, _WHOLE, 3, b"\x82\x86\x84\xbe"),
+    PREFACE
+    + _SETTINGS
+    + frame(
+        FrameType.HEADERS, Flag.END_HEADERS | Flag.PADDED | Flag.PRIORITY, 1, b"\x03" + bytes(5) + _LITERAL + bytes(3)
+    )
     + frame(FrameType.DATA, Flag(0), 1, b"body" * 9)
     + frame(FrameType.HEADERS, _WHOLE, 1, b"\x40\x01t\x01v"),
     PREFACE
@@ -53,5 +58,5 @@ def target(data: bytes) -> None:
     entries = streams[0]._decoder.header_table.dynamic_entries
     if not all(type(part) is bytes for entry in entries for part in entry):
         raise AssertionError("the table keeps whole header blocks alive")
-    if sum(32 + len(name) + len(value) for name, value in entries) > 16384:
+    if sum(32 + len(name) + len(value) for name, value in entries) > MAX_TABLE:
         raise AssertionError("the table is larger than it may be")

@@ -32,13 +32,15 @@ def main() -> int:
             print(f"\r{options.name}: {number:,} of {options.inputs:,}", end="", file=sys.stderr)
 
     try:
-        report = run(importlib.import_module(options.name), options.inputs, seed=options.seed, told=told)
+        module = importlib.import_module(options.name)
+        tokens = getattr(module, "TOKENS", ())
+        report = run(module.target, module.SEEDS, options.inputs, tokens=tokens, seed=options.seed, told=told)
     except Found as found:
         print(found, file=sys.stderr)
         return 1
     print(
-        f"{options.name}: {report.inputs:,} inputs in {time.monotonic() - begin:.0f} s, slowest {report.slowest * 1000:.1f} ms, "
-        f"grown by {report.grown >> 20} MB"
+        f"{options.name}: {report.inputs:,} inputs in {time.monotonic() - begin:.0f} s, "
+        f"slowest {report.slowest * 1000:.1f} ms, grown by {report.grown >> 20} MB"
     )
     return 0
 

@@ -28,6 +28,9 @@ def play(make: Callable[[], ClientStream], data: bytes, cuts: Iterable[int] = ()
     """Feed the bytes in pieces that end at `cuts`.
 
     Args:
+        make: returns a fresh parser.
+        data: the whole stream.
+        cuts: offsets; those outside the stream, and repeated ones, do not count.
         skip: as the kernel does, hand over no piece that lies within a body.
 
     Raises:

@@ -4,9 +4,11 @@ Exit codes: 0 done; 1 the machine lacks something or a command failed; 2 the inp
 Commands that answer yes or no say in their help what else they use.
 """
 
+import logging
 import sys
 from typing import Annotated
 
+import structlog
 import typer
 
 from hyperward.cli.blocked import app as blocked_app
@@ -46,6 +48,11 @@ def options(
 ) -> None:
     """Agentless network threat protection for virtual machines."""
     state.debug = debug
+    # Standard output is the answer's; the daemon, whose log it is, says otherwise.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
 
 
 class _State:

@@ -30,7 +30,9 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     require_root()
     loaded = load_config(config)
     level = getattr(logging, loaded.log_level.upper())
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level), logger_factory=structlog.PrintLoggerFactory()
+    )
     asyncio.run(Daemon(loaded).run(lambda: print("ready", flush=True)))  # noqa: T201 - for whoever waits for it
 
 

@@ -36,12 +36,10 @@ class Tunnel:
     Args:
         offset: of the first byte.
         data: what came of it already.
-        wary: servers may differ about where it begins; what is not known has to be looked at as HTTP.
     """
 
     offset: int
     data: bytes
-    wary: bool
 
 
 class Http1Stream:
@@ -51,9 +49,10 @@ class Http1Stream:
 
     Args:
         start: offset at which the connection's HTTP begins.
-        wary: bytes that are no HTTP do not end the stream: requests may follow them.
 
     Attributes:
+        openings: offsets at which another protocol may begin although servers may differ about it, so that the stream
+            goes on; for the caller to take away.
         tunnel: set when the stream is finished because another protocol may follow (CONNECT, Upgrade).
     """
 
@@ -69,16 +68,18 @@ class Http1Stream:
         "_wary",
         "_watching",
         "_window",
+        "openings",
         "tunnel",
     )
 
-    def __init__(self, *, start: int = 0, wary: bool = False) -> None:
+    def __init__(self, *, start: int = 0) -> None:
+        self.openings: list[int] = []
         self.tunnel: Tunnel | None = None
         self._window = Window(start)
         self._state: _State = Http1Stream._head  # not bound, which would be a cycle
         self._finished = False
         self._between = True  # nothing is held, and the next byte begins a head
-        self._wary = wary
+        self._wary = False  # after a request, what is no HTTP does not end the stream: requests may follow it
         self._watching = False  # what came last is passed on although it is not understood yet
         self._searched = _NOT_YET  # offset up to which the line end, or the empty line, was looked for
         self._line_read = False  # of the head that is being read
@@ -177,9 +178,6 @@ class Http1Stream:
         hunt = Hunt()
         steps += hunt.feed(window.at, text)
         window.pos = end
-        line = hunt.line
-        if (line is not None and line.method == b"CONNECT") or b"\nupgrade" in text.lower():
-            return self._start_tunnel(steps, wary=True)
         return self._start_hunt(hunt)
 
     def _versionless(self, text: bytes, end: int, steps: list[Step]) -> bool:
@@ -204,7 +202,9 @@ class Http1Stream:
         self._wary = True
         self._tunnels = framing.tunnel
         if framing.unclear:
-            return self._start_tunnel(steps, wary=True) if framing.tunnel else self._start_hunt(Hunt())
+            if framing.tunnel:
+                self.openings.append(end)
+            return self._start_hunt(Hunt())
         if framing.doubtful:
             self._doubted = end + framing.length
             self._state = Http1Stream._doubtful_body
@@ -213,7 +213,7 @@ class Http1Stream:
         elif framing.chunked:
             self._state = Http1Stream._chunk
         elif framing.tunnel:
-            return self._start_tunnel(steps, wary=False)
+            return self._start_tunnel(steps)
         return True
 
     def _pass(self, until: int, then: "_State", steps: list[Step]) -> bool:
@@ -225,7 +225,7 @@ class Http1Stream:
         if self._window.at < self._window.until:
             return False
         if self._tunnels:
-            return self._start_tunnel(steps, wary=False)
+            return self._start_tunnel(steps)
         self._state = Http1Stream._head
         return True
 
@@ -305,11 +305,13 @@ class Http1Stream:
         if self._hunt is not None and window.pos < len(window.data):
             steps += self._hunt.feed(window.at, bytes(window.data[window.pos :]))
             window.pos = len(window.data)
+            self.openings += self._hunt.openings
+            self._hunt.openings.clear()
         return False
 
-    def _start_tunnel(self, steps: list[Step], *, wary: bool) -> bool:
+    def _start_tunnel(self, steps: list[Step]) -> bool:
         window = self._window
-        self.tunnel = Tunnel(window.at, bytes(window.data[window.pos :]), wary)
+        self.tunnel = Tunnel(window.at, bytes(window.data[window.pos :]))
         return self._finish("another protocol may follow", steps)
 
     def _finish(self, why: str, steps: list[Step]) -> bool:

@@ -25,6 +25,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 _HOST = re.compile(
     rb"(?:^|(?<=[\x00-\x08\x0a-\x1f\x7f\x85]))[ \t]*+host[\x00-\x20\x7f-\xa0]*+:([^\r\n]*)", re.IGNORECASE
 )
+_UPGRADE = re.compile(rb"(?:^|[\x00-\x1f\x7f\x85])[ \t]*+upgrade[\x00-\x20\x7f-\xa0]*+:", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -33,11 +34,27 @@ class Hunt:
 
     Args:
         line: request line that the stream is in the middle of the head of.
+
+    Attributes:
+        openings: offsets at which another protocol may begin (after CONNECT, Upgrade); for the caller to take away.
     """
 
-    __slots__ = ("_closed", "_hosts", "_lines", "_outer", "_outer_hosts", "_tail", "_told", "_whole_end")
+    __slots__ = (
+        "_closed",
+        "_hosts",
+        "_lines",
+        "_opens",
+        "_outer",
+        "_outer_hosts",
+        "_tail",
+        "_told",
+        "_whole_end",
+        "openings",
+    )
 
     def __init__(self, line: Line | None = None) -> None:
+        self.openings: list[int] = []
+        self._opens = False  # another protocol may follow this head
         self._lines: list[Line] = [] if line is None else [line]
         self._hosts: list[bytes] = []
         self._outer = line  # the first request line since the last empty line on which all servers agree
@@ -52,18 +69,11 @@ class Hunt:
         """Whether a host is known of the head that the stream is in the middle of."""
         return bool(self._hosts) or any(names_host(line) for line in self._lines)
 
-    @property
-    def line(self) -> Line | None:
-        """The last request line that was found."""
-        return self._lines[-1] if self._lines else None
-
     def feed(self, offset: int, data: bytes) -> list[Asked]:
         """Take the next bytes of the stream, the first of which is at `offset`."""
         text = self._tail + data
         start = offset - len(self._tail)
-        lowered = text.lower()
-        idle = not self._lines or (self._closed == _CLOSED and self._told and b"host" not in lowered)
-        if idle and b"http/" not in lowered:
+        if self._nothing_in(text.lower()):
             self._tail = text[text.rfind(b"\n") + 1 :][-_KEEP - 1 :]
             return []
         found: list[Asked] = []
@@ -77,11 +87,28 @@ class Hunt:
                 self._take(text[begin : match.start()][-_KEEP:], known, found)
             else:
                 found += self.tell(known)
-                self._closed = max(self._closed, _CLOSED if whole and self._whole_end else _PERHAPS)
+                self._close(known, certain=whole and self._whole_end, line_feed=text[end - 1] != _CARRIAGE_RETURN)
             self._whole_end = whole
             begin = end
         self._tail = text[begin:][-_KEEP - 1 :]
         return found
+
+    def _nothing_in(self, lowered: bytes) -> bool:
+        """Whether no line of the text can change anything."""
+        if b"http/" in lowered:
+            return False
+        if not self._lines:
+            return True
+        done = self._closed == _CLOSED and self._told and not self._opens
+        return done and b"host" not in lowered and b"upgrade" not in lowered
+
+    def _close(self, end: int, *, certain: bool, line_feed: bool) -> None:
+        """Take an empty line."""
+        if self._opens and line_feed:
+            self.openings.append(end)
+        if certain:
+            self._opens = False
+        self._closed = max(self._closed, _CLOSED if certain else _PERHAPS)
 
     def tell(self, end: int) -> list[Asked]:
         """Return the requests of what is known so far of a head; their end is `end`."""
@@ -101,9 +128,12 @@ class Hunt:
         line = read_line(text) if b"http/" in lowered else None
         if line is not None:
             self._begin(line, end, found)
-        elif self._lines and b"host" in lowered:
+            return
+        if self._lines and b"host" in lowered:
             for host in _HOST.findall(text):
                 self._add(host.strip(b" \t")[:_KEEP_HOST])
+        if self._lines and b"upgrade" in lowered and _UPGRADE.search(text):
+            self._opens = True
 
     def _begin(self, line: Line, end: int, found: list[Asked]) -> None:
         if self._closed:
@@ -111,12 +141,14 @@ class Hunt:
             self._lines, self._hosts = [], []
         if self._closed == _CLOSED or self._outer is None:
             self._outer, self._outer_hosts = line, []
+            self._opens = False
         self._closed = _OPEN
         # Perhaps a field of the head before ("Via: ..."), perhaps a request that a body was cut short for.
         if len(self._lines) == _FIRST_LINES + _LAST_LINES:
             del self._lines[_FIRST_LINES]
         self._lines.append(line)
         self._told = False
+        self._opens = self._opens or line.method == b"CONNECT"
 
     def _add(self, host: bytes) -> None:
         for name in dict.fromkeys((host, _CONTROL.split(host, maxsplit=1)[0])):

@@ -13,11 +13,11 @@ from hyperward.webscan.protocols.http2_request import requests
 from hyperward.webscan.protocols.model import Asked, Body, Finished, Step
 from hyperward.webscan.protocols.window import FOREVER, Window
 
-__all__ = ["MAX_HEAD", "PREFACE", "Http2Stream", "block_response"]
+__all__ = ["MAX_HEAD", "MAX_TABLE", "PREFACE", "Http2Stream", "block_response"]
 
 MAX_HEAD = 65536
 """Bytes of a header block with its frame headers, and of the list that it unpacks to (32 more per field)."""
-_MAX_TABLE = 16384
+MAX_TABLE = 16384
 """Bytes that a client may make the table. The default is 4,096; the server may have allowed more, which is not seen."""
 
 
@@ -43,7 +43,7 @@ class Http2Stream:
         self._window = Window(start)
         self._decoder = Decoder(max_header_list_size=MAX_HEAD)
         self._decoder.header_table = _Table()
-        self._decoder.max_allowed_table_size = _MAX_TABLE
+        self._decoder.max_allowed_table_size = MAX_TABLE
         self._begun = False
         self._finished = False
         self._block = bytearray()  # of header frames that were read

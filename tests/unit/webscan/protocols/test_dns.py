@@ -123,12 +123,17 @@ def test_a_message_that_is_no_query_is_passed_over() -> None:
     assert play(DnsTcpStream, data, range(0, len(data), 999), skip=True).names == [b"a.example", b"b.example"]
 
 
-@pytest.mark.parametrize("data", [b"\x00\x00", b"\x00\x05abcde", framed(b"\x00\x01\x80" + bytes(20)), b"\x38\x00\x38" * 9])
+@pytest.mark.parametrize(
+    "data", [b"\x00\x00", b"\x00\x05abcde", framed(b"\x00\x01\x80" + bytes(20)), b"\x38\x00\x38" * 9]
+)
 def test_what_does_not_begin_with_a_query_is_let_go(data: bytes) -> None:
     assert play(DnsTcpStream, data).decided == FOREVER
 
 
-@given(st.lists(st.from_regex(r"[a-zA-Z0-9-]{1,20}\.example", fullmatch=True), min_size=1, max_size=6), st.lists(st.integers(0, 250)))
+@given(
+    st.lists(st.from_regex(r"[a-zA-Z0-9-]{1,20}\.example", fullmatch=True), min_size=1, max_size=6),
+    st.lists(st.integers(0, 250)),
+)
 def test_any_split_of_a_valid_stream_shows_the_same(asked: list[str], cuts: list[int]) -> None:
     data = framed(*(query(name) for name in asked))
     for port in (53, 5353):
@@ -145,7 +150,11 @@ def test_the_form_of_a_query_is_told_from_its_first_bytes() -> None:
     ixfr = framed(HEADER[:8] + b"\x00\x01\x00\x00" + b"\x01a\x00" + TYPE)
     assert message_begins(ixfr, strict=False)
     assert not message_begins(ixfr, strict=True)
-    for other in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", b"\x00\x00\x00\x08\x04\xd2\x16\x2f"):
+    for other in (
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03",
+        b"\x00\x00\x00\x08\x04\xd2\x16\x2f",
+    ):
         assert message_begins(other, strict=False) is False
 
 

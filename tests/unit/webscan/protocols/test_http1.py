@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_streams import play
-from hyperward.webscan.protocols.http1 import MAX_HEAD, Http1Stream
+from hyperward.webscan.protocols.http1 import MAX_HEAD, Http1Stream, Tunnel
 from hyperward.webscan.protocols.model import Asked, Body, Finished, Request, WebProtocol
 from hyperward.webscan.protocols.window import FOREVER
 
@@ -59,7 +59,7 @@ def test_bytes_that_are_missing_beyond_a_body_end_the_stream() -> None:
 
 def test_chunks_are_bodies_and_what_is_between_them_is_read() -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-    body = b"A;name=\"v\"\r\n0123456789\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n"
+    body = b'A;name="v"\r\n0123456789\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n'
     stream = Http1Stream()
     steps = stream.feed(0, head + body + GET)
     assert [step.until for step in steps if isinstance(step, Body)] == [len(head) + 22, len(head) + 30]
@@ -97,8 +97,7 @@ def test_a_connect_ends_the_http_and_says_where_the_tunnel_begins() -> None:
     steps = stream.feed(0, head + b"\x16\x03")
     assert [step.request.target for step in steps if isinstance(step, Asked)] == [b"a.example:443"]
     assert isinstance(steps[-1], Finished)
-    assert stream.tunnel is not None
-    assert (stream.tunnel.offset, stream.tunnel.data, stream.tunnel.wary) == (len(head), b"\x16\x03", False)
+    assert stream.tunnel == Tunnel(len(head), b"\x16\x03")
 
 
 def test_the_host_field_of_a_connect_is_judged_too_when_it_differs() -> None:
@@ -113,10 +112,9 @@ def test_the_protocol_may_change_after_the_body_of_an_upgrade() -> None:
     stream = Http1Stream()
     head = b"POST / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\n"
     stream.feed(0, head + b"ab")
-    assert stream.tunnel is None
+    assert stream.decided == len(head) + 3
     stream.feed(len(head) + 2, b"cPRI")
-    assert stream.tunnel is not None
-    assert (stream.tunnel.offset, stream.tunnel.data) == (len(head) + 3, b"PRI")
+    assert stream.tunnel == Tunnel(len(head) + 3, b"PRI")
 
 
 def test_of_a_head_over_64_kb_what_is_known_is_judged() -> None:
@@ -162,7 +160,7 @@ def test_a_request_line_over_64_kb_is_judged_by_its_beginning() -> None:
         b"\x00\x00\x00\x2f\xffSMB",
         b"\x03\x00\x00\x13\x0e\xe0",
         b"\x10\x1d\x00\x04MQTT",
-        b"{\"a\": 1}",
+        b'{"a": 1}',
         b"<?xml",
         b"\x80",
         b"a" * 33,
@@ -248,10 +246,10 @@ def messages(draw: st.DrawFn) -> tuple[bytes, tuple[bytes, bytes, bytes | None]]
     return head + content, (method, host, target)
 
 
-@given(st.lists(messages(), min_size=1, max_size=4), st.lists(st.integers(0, 600)), st.booleans())
+@given(sent=st.lists(messages(), min_size=1, max_size=4), cuts=st.lists(st.integers(0, 600)), skip=st.booleans())
 @settings(max_examples=200)
 def test_any_split_of_a_valid_stream_shows_the_same(
-    sent: list[tuple[bytes, tuple[bytes, bytes, bytes | None]]], cuts: list[int], skip: bool
+    *, sent: list[tuple[bytes, tuple[bytes, bytes, bytes | None]]], cuts: list[int], skip: bool
 ) -> None:
     data = b"".join(message for message, _ in sent)
     whole = play(Http1Stream, data)

@@ -21,7 +21,9 @@ def client() -> H2Connection:
     return connection
 
 
-def fields(host: str = "a.example", path: str = "/x?y", method: str = "GET", *more: tuple[str, str]) -> list[tuple[str, str]]:
+def fields(
+    host: str = "a.example", path: str = "/x?y", method: str = "GET", *more: tuple[str, str]
+) -> list[tuple[str, str]]:
     return [(":method", method), (":scheme", "http"), (":authority", host), (":path", path), *more]
 
 
@@ -160,12 +162,19 @@ def test_a_header_frame_over_64_kb_is_not_awaited() -> None:
 
 HOSTS = st.from_regex(r"[a-z]{1,12}\.example", fullmatch=True)
 PATHS = st.from_regex(r"/[!-~]{0,40}", fullmatch=True)
-MORE = st.lists(st.tuples(st.from_regex(r"x-[a-z]{1,8}", fullmatch=True), st.from_regex(r"[a-z0-9]{1,60}", fullmatch=True)), max_size=5)
+MORE = st.lists(
+    st.tuples(st.from_regex(r"x-[a-z]{1,8}", fullmatch=True), st.from_regex(r"[a-z0-9]{1,60}", fullmatch=True)),
+    max_size=5,
+)
 
 
-@given(st.lists(st.tuples(HOSTS, PATHS, MORE, st.binary(max_size=50)), min_size=1, max_size=5), st.lists(st.integers(0, 900)), st.booleans())
+@given(
+    sent=st.lists(st.tuples(HOSTS, PATHS, MORE, st.binary(max_size=50)), min_size=1, max_size=5),
+    cuts=st.lists(st.integers(0, 900)),
+    skip=st.booleans(),
+)
 def test_any_split_of_a_valid_stream_shows_the_same(
-    sent: list[tuple[str, str, list[tuple[str, str]], bytes]], cuts: list[int], skip: bool
+    *, sent: list[tuple[str, str, list[tuple[str, str]], bytes]], cuts: list[int], skip: bool
 ) -> None:
     connection = client()
     for number, (host, path, more, body) in enumerate(sent):
@@ -188,7 +197,7 @@ def test_no_bytes_raise(data: bytes, cuts: list[int]) -> None:
 
 @pytest.mark.parametrize("settings_needed", [True, False])
 @pytest.mark.parametrize("length", [0, 5, 16384, 16385, 65535, 70000])
-def test_a_client_reads_the_block_page(length: int, settings_needed: bool) -> None:
+def test_a_client_reads_the_block_page(*, length: int, settings_needed: bool) -> None:
     connection = client()
     connection.send_headers(1, fields(), end_stream=True)
     if not settings_needed:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hellos import client_hello, quic_start, records
 from hyperward.webscan.address import from_request
 from hyperward.webscan.address.model import Address
 from hyperward.webscan.database.model import Entry, EntryKind, Match
@@ -323,3 +324,25 @@ def test_a_request_in_a_syn_is_looked_at() -> None:
     assert out == to_vm(out)
     frame = LINE.tcp(99, GOOD, flags=SYN | ACK)
     assert World().send(frame) == [frame]
+
+
+@pytest.mark.parametrize(("name", "dropped"), [(b"good.test", False), (b"evil.test", True)])
+def test_quic_by_its_name(name: bytes, *, dropped: bool) -> None:
+    world = World()
+    line = Line(remote_port=443)
+    frames = [line.udp(datagram) for datagram in quic_start(name)]
+    sent = [out for frame in frames for out in world.send(frame)]
+    assert sent == ([] if dropped else frames)
+    marks = [mark.state for mark in world.kernel.written]
+    assert marks == ([FlowState.DROPPED] if dropped else [])
+    assert [record.protocol for record in world.records.kept] == (["quic"] if dropped else [])
+
+
+def test_a_hidden_name_passes_with_one_event() -> None:
+    hello = records(client_hello(b"cloudflare-ech.com", encrypted=True))
+    world = World()
+    for port in (1000, 1001):
+        frame = Line(local_port=port, remote_port=443).tcp(100, hello)
+        assert world.send(frame, ack=100) == [frame]
+    (record,) = world.records.kept
+    assert (record.hidden_name, record.done, record.address) == (True, "reported", "cloudflare-ech.com")

@@ -1,0 +1,1 @@
+"""Application databases: what a version contains, how it is signed, fetched, kept and rolled back."""

@@ -1,0 +1,1 @@
+"""The way from one version to the next in few bytes."""

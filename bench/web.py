@@ -9,6 +9,7 @@ is missed, or when a number does not mean what it says.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -36,6 +37,7 @@ def arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="short: to see that it runs, not to believe its numbers")
+    parser.add_argument("--patience", type=int, default=3, help="how often a round is tried that others disturb")
     parser.add_argument("--rounds", type=int, default=5, help="of each measurement under each guard")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
     parser.add_argument("--connections", type=int, default=64, help="of the load")
@@ -106,6 +108,7 @@ def main() -> int:
     missing = [program for program in PROGRAMS if which(program) is None]
     if os.geteuid() != 0 or missing:
         raise SystemExit(f"missing: {', '.join(missing)}; run scripts/setup bench" if missing else "this needs root")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was built is taken down
     result = measure(given)
     print(json.dumps(as_json(result), indent=1) if given.json else as_text(result))
     if given.write:

@@ -15,7 +15,7 @@ CLEAN_HOSTS = 4096
 
 def clean_host(number: int) -> str:
     """Return an ordinary host that no database lists."""
-    return f"{('www', 'static', 'api', 'cdn.eu')[number % 4]}.shop{number}.example.org"
+    return f"{('www', 'static', 'api', 'cdn.eu')[number % 4]}.shop{number}.example"
 
 
 def write_clean(path: Path) -> Path:

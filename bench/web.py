@@ -16,20 +16,43 @@ from contextlib import ExitStack
 from pathlib import Path
 from shutil import which
 
+from hyperward.svm.scanners.paths import default_count
 from webnumbers.bench import Bench, Options
 from webnumbers.figures import Result, Row, as_json, as_markdown, as_text
 from webnumbers.ground import ground
 from webnumbers.guard import guard
 from webnumbers.loads import BULK_BYTES, DISTINCT, THREADS, web_server
-from webnumbers.machine import machine
+from webnumbers.machine import machine, preferred
 from webnumbers.names import build_of, listed_hosts, write_clean, write_listed
-from webnumbers.rounds import FOREIGN_LIMIT, PATIENCE
+from webnumbers.rounds import FOREIGN_LIMIT
 from webnumbers.stock import stock
-
-from hyperward.svm.scanners.paths import default_count
 
 ENTRIES, RESIDENT_ENTRIES = 1_000_000, 5_000_000
 LISTED_LINES = 200_000
+HOW = """\
+A VM, the host with its bridge, and a server are namespaces on one machine. wrk ({threads} threads, \
+{connections} connections) asks nginx-light from the VM, as fast as it can: load, server and scanners share the \
+cores. curl fetches a file of {bulk} GiB on one connection. Interfaces keep their offloads.
+
+Protected means: the steering program on the VM's port, one scanner process for each CPU, HTTP, TLS, QUIC and \
+DNS by form handed over, blocking of what the database lists; no IPS. Unprotected: no program on the port; the \
+scanners idle.
+
+Each of wrk's threads sends {distinct:,} different requests in turn, for 4,096 hosts that no list has, each with \
+the fields of a browser (some 550 bytes). Connections are kept, unless it says "a connection each". A scanner \
+remembers 16,384 verdicts on addresses, fewer than there are, and 16,384 hosts that have no entry at all: nearly \
+all hosts of this load become known as such, those that the filter of the database cannot tell are looked up \
+each time.
+
+Half load: connections that wait 5 ms before each request, as many as make half of the most that the protected \
+side carries; the times are wrk's, from request to answer.
+
+Stock Suricata runs as its package configures it, on one NFQUEUE fed by bridge netfilter, with the same hosts in \
+a dataset for `http.host` and `tls.sni`, rule action drop.
+
+Guards take turns within each measurement, and every other turn goes the other way round. A value is the median \
+of its rounds, ± half of their spread. A round in which others take more than {foreign:.0%} of a core is \
+measured again, and the least disturbed one counts."""
 PROGRAMS = ("wrk", "nginx", "iptables", "suricata", "curl", "ip")
 
 
@@ -50,7 +73,8 @@ def arguments() -> argparse.Namespace:
 
 def measure(given: argparse.Namespace) -> Result:
     """Run everything."""
-    options = Options(*((2, 1.0) if given.quick else (given.rounds, given.seconds)), given.connections)
+    rounds, patience, seconds = (2, 1, 1.0) if given.quick else (given.rounds, given.patience, given.seconds)
+    options = Options(rounds, patience, seconds, given.connections)
     few, many = (20_000, 50_000) if given.quick else (ENTRIES, RESIDENT_ENTRIES)
     about, rows = machine(), list[Row]()
     about["load average before"] = f"{os.getloadavg()[0]:.2f}"
@@ -64,6 +88,8 @@ def measure(given: argparse.Namespace) -> Result:
         stack.enter_context(web_server(made))
         protection = stack.enter_context(guard(made, default_count()))
         protection.start([database])
+        for pid in (os.getpid(), *protection.pids):
+            stack.enter_context(preferred(pid))
         bench = Bench(options, made, protection, write_clean(folder / "hosts.txt"), tell)
         rows += bench.throughput() + bench.latency()
         if not given.without_stock:
@@ -79,29 +105,6 @@ def tell(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
 
 
-def paragraphs(connections: int) -> list[str]:
-    """Return how it was measured."""
-    return [
-        f"A VM, the host with its bridge, and a server are namespaces on one machine. wrk ({THREADS} threads,"
-        f" {connections} connections, kept alive) asks nginx-light from the VM; curl fetches a file of"
-        f" {BULK_BYTES >> 30} GiB on one connection. Interfaces keep their offloads.",
-        "Protected means: the steering program on the VM's port, one scanner process for each CPU, HTTP, TLS, QUIC and"
-        " DNS by form handed over, blocking of what the database lists; no IPS. Unprotected: no program on the port;"
-        " the scanners idle.",
-        f"Each of wrk's threads sends {DISTINCT:,} different requests in turn, for 4,096 hosts that no list has, each"
-        " with the nine fields of a browser (some 550 bytes). A scanner remembers the latest 16,384 verdicts, so in"
-        " this load none is found again: every request is parsed, made canonical and looked up with all its"
-        " expressions.",
-        "Half load: connections that wait 5 ms before each request, as many as make half of the unprotected rate; the"
-        " times are wrk's, from request to answer.",
-        "Stock Suricata runs as its package configures it, on one NFQUEUE fed by bridge netfilter, with the same"
-        " hosts in a dataset for `http.host` and `tls.sni`, rule action drop.",
-        "Guards take turns within each measurement, and every other turn goes the other way round. A value is the"
-        f" median of its rounds, ± half of their spread. A round in which others take more than {FOREIGN_LIMIT:.0%} of"
-        f" a core is measured again, up to {PATIENCE} times; the least disturbed one counts.",
-    ]
-
-
 def main() -> int:
     """Measure and print."""
     given = arguments()
@@ -112,7 +115,14 @@ def main() -> int:
     result = measure(given)
     print(json.dumps(as_json(result), indent=1) if given.json else as_text(result))
     if given.write:
-        given.write.write_text(as_markdown(result, paragraphs(given.connections)))
+        how = HOW.format(
+            threads=THREADS,
+            connections=given.connections,
+            bulk=BULK_BYTES >> 30,
+            distinct=DISTINCT,
+            foreign=FOREIGN_LIMIT,
+        )
+        given.write.write_text(as_markdown(result, how))
     return 0 if result.holds or given.no_limits else 1
 
 

@@ -2,21 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from hyperward.webscan.database import open_database
+from hyperward.webscan.settings import WebScan
 from webnumbers.figures import Bound, Row, Series, note_of, ratio
 from webnumbers.ground import Ground
 from webnumbers.guard import Guard
-from webnumbers.loads import LARGE, SMALL, THREADS, bulk, fetch, wrk
+from webnumbers.loads import LARGE, SMALL, THREADS, Load, bulk, fetch, wrk
 from webnumbers.memory import resident_in, resident_of
 from webnumbers.names import LISTED_HOST
 from webnumbers.rounds import Found, Guarded, Kind, Rounds, Sample
 from webnumbers.stock import Stock
-
-from hyperward.webscan.database import open_database
-from hyperward.webscan.settings import WebScan
 
 OPEN, GUARDED, STOCK = "unprotected", "protected", "Suricata"
 LIMIT_SMALL, LIMIT_LARGE, LIMIT_BULK = 0.90, 0.95, 0.95
@@ -33,11 +32,13 @@ class Options:
 
     Args:
         rounds: of each measurement under each guard.
+        patience: how often a round is tried that others disturb.
         seconds: of a round.
         connections: of the load.
     """
 
     rounds: int
+    patience: int
     seconds: float
     connections: int
 
@@ -73,8 +74,8 @@ class Bench:
         """Measure rates and bulk with and without protection."""
         self._try("403 ", GUARDED, self._protected)
         self._kinds = (
-            Kind((("1 KB answers", "req/s"),), partial(self._rate, SMALL)),
-            Kind((("100 KB answers", "req/s"),), partial(self._rate, LARGE)),
+            Kind((("1 KB answers", "req/s"),), partial(self._ask, self._load(SMALL))),
+            Kind((("100 KB answers", "req/s"),), partial(self._ask, self._load(LARGE))),
             Kind((("bulk on one connection", "Gbit/s"),), lambda: Sample((bulk(self.ground),))),
         )
         self._plain = tuple(self._both(kind) for kind in self._kinds)
@@ -83,6 +84,13 @@ class Bench:
             (with_it,), (without,) = found[GUARDED].series, found[OPEN].series
             name = f"{with_it.name}, part of unprotected"
             rows.append(Row(name, ratio(with_it, without), limit, note=note_of(with_it, without)))
+        for prefix, size in ((SMALL, "1 KB"), (LARGE, "100 KB")):
+            load = replace(self._load(prefix), kept=False)
+            kind = Kind(((f"{size}, a connection each", "req/s"),), partial(self._ask, load))
+            found = self._both(kind)
+            (with_it,), (without,) = found[GUARDED].series, found[OPEN].series
+            name = f"{with_it.name}, part of unprotected"
+            rows.append(Row(name, ratio(with_it, without), note=note_of(with_it, without)))
         small = self._plain[0][GUARDED].samples
         each = sum(one.scanners for one in small) / max(sum(one.requests for one in small), 1) * 1e6
         note = "user and system, with what the kernel does on the way of their frames"
@@ -90,14 +98,13 @@ class Bench:
         return rows
 
     def latency(self) -> list[Row]:
-        """Measure how much longer a request waits at half of the unprotected rate; after `throughput`."""
-        rate = self._plain[0][OPEN].series[0].median / 2
+        """Measure how much longer a request waits at half of what the scanners can carry; after `throughput`."""
+        rate = self._plain[0][GUARDED].series[0].median / 2
         connections = max(THREADS, round(rate * _DELAY_MS / 1000))
 
-        ask = partial(self._ask, SMALL, self.hosts, self.options.seconds, connections, _DELAY_MS)
+        load = replace(self._load(SMALL), connections=connections, delay_ms=_DELAY_MS)
         names = (("half load", "req/s"), ("median at half load", "us"), ("99th percentile at half load", "us"))
-        kind = Kind(names, ask)
-        found = self._both(kind)
+        found = self._both(Kind(names, partial(self._ask, load)))
         rows = []
         for at, limit in ((1, LIMIT_MEDIAN_US), (2, LIMIT_P99_US)):
             with_it, without = found[GUARDED].series[at], found[OPEN].series[at]
@@ -131,7 +138,7 @@ class Bench:
         """Measure what a database takes in scanners that are asked for entries from all over it."""
         self.guard.follow([database], WebScan({}))
         with self._protected():
-            self._ask(SMALL, listed, self.options.seconds * 3, self.options.connections)
+            self._ask(replace(self._load(SMALL), hosts=listed, seconds=self.options.seconds * 3))
         used = max(resident_in(pid, database) for pid in self.guard.pids)
         whole = max(resident_of(pid) for pid in self.guard.pids)
         with open_database(database) as opened:
@@ -143,21 +150,21 @@ class Bench:
         ]
 
     def _rounds(self) -> Rounds:
-        return Rounds(self.ground, self.guard.pids, self.options.rounds, self.tell)
+        return Rounds(self.ground, self.guard.pids, self.options.rounds, self.options.patience, self.tell)
 
     def _both(self, kind: Kind) -> dict[str, Found]:
         found = self._rounds().run(kind, {OPEN: self._unprotected, GUARDED: self._protected})
         self.series += _flat(found.values())
         return found
 
-    def _rate(self, prefix: str) -> Sample:
-        return self._ask(prefix, self.hosts, self.options.seconds, self.options.connections)
+    def _load(self, prefix: str) -> Load:
+        return Load(self.hosts, prefix, self.options.seconds, self.options.connections)
 
-    def _ask(self, prefix: str, hosts: Path, seconds: float, connections: int, delay_ms: int = 0) -> Sample:
+    def _ask(self, load: Load) -> Sample:
         """Put on a load; return its rate, the median and the 99th percentile of its waiting times."""
-        answered = wrk(self.ground, prefix, seconds, hosts=hosts, connections=connections, delay_ms=delay_ms)
+        answered = wrk(self.ground, load)
         if answered.failed:
-            self.faults.append(f"{answered.failed} of {answered.requests} requests below {prefix} failed")
+            self.faults.append(f"{answered.failed} of {answered.requests} requests below {load.prefix} failed")
         self._asked += answered.requests
         return Sample((answered.rate, answered.p50_us, answered.p99_us), answered.requests)
 

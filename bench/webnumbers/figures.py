@@ -1,7 +1,7 @@
 """What the measured rounds come to: medians, spreads, ratios against limits, tables. Pure."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
@@ -148,23 +148,22 @@ def as_text(result: Result) -> str:
     return "\n".join(lines)
 
 
-def as_markdown(result: Result, about: Iterable[str]) -> str:
-    """Return the result as a page; `about` are the paragraphs that say how it was measured."""
+def as_markdown(result: Result, how: str) -> str:
+    """Return the result as a page; `how` are the paragraphs that say how it was measured."""
     lines = ["# Web Addresses Scan: measured numbers", ""]
     lines += ["Written by `python bench/web.py --write docs/numbers-web.md`.", ""]
     lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in result.machine.items()), ""]
     lines += ["| what | measured | limit | | from |", "|---|---|---|---|---|"]
     lines += [
-        f"| {row.what} | {shown(row.value)} {row.unit}".rstrip() + f" | {limit_of(row)} | {verdict_of(row)} | {row.note} |"
+        f"| {row.what} | {shown(row.value)} {row.unit}".rstrip()
+        + f" | {limit_of(row)} | {verdict_of(row)} | {row.note} |"
         for row in result.rows
     ]
     lines += ["", "## Rounds", "", "| what | guard | unit | rounds | others' CPU at most |", "|---|---|---|---|---|"]
     for one in result.series:
         values = ", ".join(shown(each.value) for each in one.rounds)
         lines.append(f"| {one.name} | {one.guard} | {one.unit} | {values} | {one.foreign:.0%} of a core |")
-    lines += ["", "## How", ""]
-    for paragraph in about:
-        lines += [paragraph, ""]
+    lines += ["", "## How", "", how, ""]
     lines += [f"Fault: {fault}" for fault in result.faults]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -50,9 +50,7 @@ class Guard:
     def start(self, databases: Sequence[Path], scan: WebScan = BLOCKING) -> None:
         """Start the scanners, and wait until they follow the settings."""
         self.follow(databases, scan)
-        self.running = self._ground.host.call(
-            lambda: [self._processes.spawn(index) for index in range(self.count)]
-        )
+        self.running = self._ground.host.call(lambda: [self._processes.spawn(index) for index in range(self.count)])
         self._ground.pids.update(self.pids)
         self._await()
 

@@ -1,6 +1,6 @@
--- Requests as a browser sends them, for wrk: wrk ... -s load.lua URL -- HOSTS PREFIX COUNT DELAY
+-- Requests as a browser sends them, for wrk: wrk ... -s load.lua URL -- HOSTS PREFIX COUNT DELAY CONNECTION
 -- HOSTS: a file with one host a line; PREFIX: of the path; COUNT: distinct requests of each thread; DELAY: milliseconds
--- that a connection waits before each of its requests, 0 for none. Prints one line of JSON at the end.
+-- that a connection waits before each of its requests, 0 for none; CONNECTION: keep-alive or close. Prints one line of JSON at the end.
 
 local threads = 0
 function setup(thread)
@@ -22,7 +22,7 @@ function init(args)
     local host = hosts[id * 37 % #hosts + 1]
     requests[number] = wrk.format("GET", args[2] .. id % 83 .. "/articles/item-" .. id .. ".html?page=" .. id % 11, {
       ["Host"] = host,
-      ["Connection"] = "keep-alive",
+      ["Connection"] = args[5],
       ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
       ["Accept"] = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
       ["Accept-Encoding"] = "gzip, deflate",

@@ -39,6 +39,27 @@ http {{
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What wrk is told.
+
+    Args:
+        hosts: file with a host on each line.
+        prefix: of the paths: `SMALL` or `LARGE`.
+        seconds: how long.
+        connections: how many.
+        delay_ms: that each connection waits before a request.
+        kept: whether a connection is kept for the next request.
+    """
+
+    hosts: Path
+    prefix: str
+    seconds: float
+    connections: int
+    delay_ms: int = 0
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """What wrk counted.
 
@@ -90,7 +111,9 @@ def web_server(ground: Ground) -> Iterator[None]:
         path.chmod(0o755)
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, server=SERVER, small=SMALL, large=LARGE))
-    process = ground.start(ground.outside, ["nginx", "-e", f"{folder}/first-errors.log", "-c", str(config)], "nginx.log")
+    process = ground.start(
+        ground.outside, ["nginx", "-e", f"{folder}/first-errors.log", "-c", str(config)], "nginx.log"
+    )
     try:
         if not wait_until(lambda: fetch(ground, "up.test", "/1k.bin", 2).startswith("200"), 20):
             raise SystemExit(f"nginx does not answer: {(ground.folder / 'nginx.log').read_text()[-500:]}")
@@ -99,20 +122,12 @@ def web_server(ground: Ground) -> Iterator[None]:
         ground.end(process)
 
 
-def wrk(ground: Ground, prefix: str, seconds: float, *, hosts: Path, connections: int, delay_ms: int = 0) -> Answered:
-    """Ask from the VM, all connections kept alive, each request another one than those before it.
-
-    Args:
-        ground: with the server.
-        prefix: of the paths: `SMALL` or `LARGE`.
-        seconds: how long.
-        hosts: file with a host on each line.
-        connections: how many.
-        delay_ms: that each connection waits before a request.
-    """
-    argv = ["wrk", f"-t{THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(_SCRIPT)]
-    argv += [f"http://{SERVER}/", "--", str(hosts), prefix, str(DISTINCT), str(delay_ms)]
-    return parse_answered(_output(ground, argv, seconds + 30))
+def wrk(ground: Ground, load: Load) -> Answered:
+    """Ask from the VM, each request another one than those before it."""
+    argv = ["wrk", f"-t{THREADS}", f"-c{load.connections}", f"-d{max(1, round(load.seconds))}s", "-s", str(_SCRIPT)]
+    argv += [f"http://{SERVER}/", "--", str(load.hosts), load.prefix, str(DISTINCT), str(load.delay_ms)]
+    argv.append("keep-alive" if load.kept else "close")
+    return parse_answered(_output(ground, argv, load.seconds + 30))
 
 
 def bulk(ground: Ground) -> float:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from addresses import entries, entry
-
 from hyperward.webscan.database import build
 from hyperward.webscan.database.model import Entry, EntryKind
 

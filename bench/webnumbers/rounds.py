@@ -11,7 +11,6 @@ from webnumbers.machine import foreign, moment, spent
 
 FOREIGN_LIMIT = 0.10
 """Cores' worth of others' CPU from which a round is measured again."""
-PATIENCE = 3
 Guarded = Callable[[], AbstractContextManager[None]]
 
 
@@ -56,12 +55,14 @@ class Rounds:
         ground: whose processes are ours.
         scanners: their pids.
         rounds: of each kind under each guard.
+        patience: how often a round is tried that others disturb.
         tell: says what was measured.
     """
 
     ground: Ground
     scanners: Sequence[int]
     rounds: int
+    patience: int
     tell: Callable[[str], None]
 
     def run(self, kind: Kind, guards: Mapping[str, Guarded]) -> dict[str, Found]:
@@ -76,7 +77,7 @@ class Rounds:
     def _quiet(self, kind: Kind, guard: str) -> Sample:
         """Return a round; the one that others disturbed least when all were disturbed."""
         tries: list[Sample] = []
-        while len(tries) < PATIENCE:
+        while len(tries) < self.patience:
             before = moment()
             sample = kind.measure()
             after = moment()

@@ -68,7 +68,7 @@ class Bench:
     faults: list[str] = field(default_factory=list)
     _kinds: tuple[Kind, ...] = ()
     _plain: tuple[dict[str, Found], ...] = ()
-    _asked: int = 0
+    _is_protected: bool = False
 
     def throughput(self) -> list[Row]:
         """Measure rates and bulk with and without protection."""
@@ -76,7 +76,7 @@ class Bench:
         self._kinds = (
             Kind((("1 KB answers", "req/s"),), partial(self._ask, self._load(SMALL))),
             Kind((("100 KB answers", "req/s"),), partial(self._ask, self._load(LARGE))),
-            Kind((("bulk on one connection", "Gbit/s"),), lambda: Sample((bulk(self.ground),))),
+            Kind((("bulk on one connection", "Gbit/s"),), self._bulk),
         )
         self._plain = tuple(self._both(kind) for kind in self._kinds)
         rows = []
@@ -129,6 +129,7 @@ class Bench:
         for kind, plain, limit in zip(self._kinds, self._plain, (None, LIMIT_STOCK, None), strict=True):
             found = self._rounds().run(kind, {STOCK: through_stock})
             self.series += found[STOCK].series
+            self.faults += [fault for sample in found[STOCK].samples for fault in sample.faults]
             (with_it,), (theirs,) = plain[GUARDED].series, found[STOCK].series
             name = f"{with_it.name}, times stock Suricata"
             rows.append(Row(name, ratio(with_it, theirs), limit, note=note_of(with_it, theirs)))
@@ -155,6 +156,7 @@ class Bench:
     def _both(self, kind: Kind) -> dict[str, Found]:
         found = self._rounds().run(kind, {OPEN: self._unprotected, GUARDED: self._protected})
         self.series += _flat(found.values())
+        self.faults += [fault for one in found.values() for sample in one.samples for fault in sample.faults]
         return found
 
     def _load(self, prefix: str) -> Load:
@@ -162,11 +164,25 @@ class Bench:
 
     def _ask(self, load: Load) -> Sample:
         """Put on a load; return its rate, the median and the 99th percentile of its waiting times."""
+        before = self._counted()
         answered = wrk(self.ground, load)
+        faults = self._unscanned(before, answered.requests)
         if answered.failed:
-            self.faults.append(f"{answered.failed} of {answered.requests} requests below {load.prefix} failed")
-        self._asked += answered.requests
-        return Sample((answered.rate, answered.p50_us, answered.p99_us), answered.requests)
+            faults.append(f"{answered.failed} of {answered.requests} requests below {load.prefix} failed")
+        values = (answered.rate, answered.p50_us, answered.p99_us)
+        return Sample(values, answered.requests, faults=tuple(faults))
+
+    def _bulk(self) -> Sample:
+        before = self._counted()
+        value = bulk(self.ground)
+        return Sample((value,), 1, faults=tuple(self._unscanned(before, 1)))
+
+    def _counted(self) -> dict[str, int]:
+        return self.guard.counted() if self._is_protected else {}
+
+    def _unscanned(self, before: Mapping[str, int], requests: int) -> list[str]:
+        after = self._counted()
+        return unscanned({name: after[name] - before[name] for name in after}, requests) if after else []
 
     @contextmanager
     def _unprotected(self) -> Iterator[None]:
@@ -174,12 +190,12 @@ class Bench:
 
     @contextmanager
     def _protected(self) -> Iterator[None]:
-        self._asked = 0
         self.guard.on()
+        self._is_protected = True
         try:
             yield
-            self.faults += unscanned(self.guard.counted(), self._asked)
         finally:
+            self._is_protected = False
             self.guard.off()
 
     def _try(self, expected: str, name: str, guarded: Guarded) -> None:

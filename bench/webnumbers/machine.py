@@ -61,15 +61,20 @@ def descendants(used: dict[int, Used], roots: Iterable[int]) -> set[int]:
 def foreign(before: Moment, after: Moment, ours: Iterable[int]) -> float:
     """Return how many cores' worth of CPU time went to processes that are neither `ours` nor below them.
 
-    A process that ended counts with all its life, as its parent has it then: this is the most that it can be.
+    A process that ended counts with all its life, as its parent has it then: this is the most that it can be, but never
+    more than what ours left of the CPUs.
     """
     mine = descendants(after.used, ours)
-    spent = 0.0
+    theirs = ours_too = 0.0
     for pid, one in after.used.items():
-        if pid not in mine:
-            old = before.used.get(pid)
-            spent += max(0.0, one.total - old.total) if old else one.total
-    return spent / max(after.at - before.at, 1e-9)
+        old = before.used.get(pid)
+        more = max(0.0, one.total - old.total) if old else one.total
+        if pid in mine:
+            ours_too += more
+        else:
+            theirs += more
+    seconds = max(after.at - before.at, 1e-9)
+    return min(theirs / seconds, max(0.0, len(os.sched_getaffinity(0)) - ours_too / seconds))
 
 
 def spent(before: Moment, after: Moment, pids: Iterable[int]) -> float:

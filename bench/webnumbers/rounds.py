@@ -23,12 +23,14 @@ class Sample:
         requests: that were answered; 0 where that is not what counts.
         foreign: cores' worth of CPU that others took.
         scanners: seconds of CPU that the scanners took.
+        faults: why the values do not mean what they say.
     """
 
     values: tuple[float, ...]
     requests: int = 0
     foreign: float = 0.0
     scanners: float = 0.0
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Rounds:
         return {name: found_of(kind, name, values) for name, values in samples.items()}
 
     def _quiet(self, kind: Kind, guard: str) -> Sample:
-        """Return a round; the one that others disturbed least when all were disturbed."""
+        """Return a round without fault that others did not disturb, or the one that comes nearest to that."""
         tries: list[Sample] = []
         while len(tries) < self.patience:
             before = moment()
@@ -86,11 +88,11 @@ class Rounds:
             tries.append(replace(sample, foreign=others, scanners=used))
             loaded = others > FOREIGN_LIMIT
             name, unit = kind.names[0]
-            marked = " (under others' load)" if loaded else ""
+            marked = (" (under others' load)" if loaded else "") + "".join(f" ({fault})" for fault in sample.faults)
             self.tell(f"{name}, {guard}: {sample.values[0]:,.2f} {unit}; others {others:.0%} of a core{marked}")
-            if not loaded:
+            if not marked:
                 return tries[-1]
-        return min(tries, key=lambda one: one.foreign)
+        return min(tries, key=lambda one: (len(one.faults), one.foreign))
 
 
 def found_of(kind: Kind, guard: str, samples: Sequence[Sample]) -> Found:

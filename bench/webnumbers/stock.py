@@ -11,7 +11,7 @@ from webnumbers.ground import Ground, run, write_there
 CONFIG = Path("/etc/suricata/suricata.yaml")
 _RULE = "iptables -w {action} FORWARD -j NFQUEUE --queue-num 0"
 _RULES = """drop http any any -> any any (msg:"listed host"; flow:established,to_server; \
-http.host; dataset:isset,hosts,type string,load {hosts},memcap 1gb,hashsize 1048576; sid:1; rev:1;)
+http.host; dataset:isset,hosts,type string,load {hosts},memcap 1gb,hashsize 262144; sid:1; rev:1;)
 drop tls any any -> any any (msg:"listed name"; flow:established,to_server; \
 tls.sni; dataset:isset,hosts; sid:2; rev:1;)
 """
@@ -44,7 +44,7 @@ def stock(ground: Ground, hosts: Iterable[str]) -> Iterator[Stock]:
         file.writelines(base64.b64encode(host.encode()) + b"\n" for host in hosts)
     rules = folder / "stock.rules"
     rules.write_text(_RULES.format(hosts=listed))
-    argv = ["suricata", "-c", str(CONFIG), "-S", str(rules), "-l", str(folder), "-q", "0"]
+    argv = ["suricata", "-c", str(CONFIG), "-S", str(rules), "-l", str(folder), "-q", "0", "--init-errors-fatal"]
     argv += ["--set", "unix-command.enabled=no", "--pidfile", str(folder / "pid")]
     process = ground.start(ground.host, argv, "stock/output.log")
     made = Stock(ground)

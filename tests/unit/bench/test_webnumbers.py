@@ -57,7 +57,11 @@ def test_foreign_leaves_out_ours_and_what_is_below() -> None:
         12.0, {1: Used(0, 5, 5), 20: Used(1, 3, 3), 21: Used(20, 9, 9), 30: Used(1, 2, 4), 31: Used(1, 1, 1)}
     )
     assert descendants(after.used, [20]) == {20, 21}
-    assert foreign(before, after, [20]) == pytest.approx((2 + 1) / 2)
+    alone = Moment(12.0, {20: Used(1, 1, 1), 30: Used(1, 2, 4), 31: Used(1, 1, 1)})
+    assert foreign(before, alone, [20]) == pytest.approx(min((2 + 1) / 2, len(os.sched_getaffinity(0))))
+    assert foreign(before, after, [20]) == pytest.approx(
+        min((2 + 1) / 2, max(0, len(os.sched_getaffinity(0)) - (2 + 9) / 2))
+    )
     assert spent(before, after, [20, 30, 31]) == pytest.approx(3)
 
 

@@ -51,6 +51,7 @@ bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/exclusions.py
 	@.venv/bin/python bench/lists.py
 	@.venv/bin/python bench/addresses.py
+	@$(AS_ROOT) .venv/bin/python bench/web.py --no-limits
 
 lock:
 	@python3 -m venv build/lock && build/lock/bin/python -m pip install -q pip-tools

@@ -34,6 +34,10 @@ REQUEST = (
 class Nothing:
     """A database and a set of masks without entries, and a place for records."""
 
+    def may_list(self, _host: str) -> bool:
+        """Find nothing."""
+        return False
+
     def lookup(self, _address: Address) -> tuple[Match, ...]:
         """Find nothing."""
         return ()

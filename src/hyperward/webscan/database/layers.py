@@ -38,6 +38,14 @@ class Layers:
             found.sort(key=lambda match: exactness(match.entry)[:3])
         return tuple(found)
 
+    def may_list(self, host: str) -> bool:
+        """Tell whether an entry of any database may stand for some address on a host; False is certain.
+
+        Raises:
+            ValueError: a database is closed.
+        """
+        return any(database.may_list(host) for database in self.databases)
+
     def close(self) -> None:
         """Close all databases; later lookups raise ValueError."""
         for database in self.databases:

@@ -31,6 +31,9 @@ GOOD = b"GET /fine HTTP/1.1\r\nHost: good.test\r\n\r\n"
 class Databases:
     """Lists `evil.test`."""
 
+    def may_list(self, _host: str) -> bool:
+        return True
+
     def lookup(self, address: Address) -> tuple[Match, ...]:
         if address.host != "evil.test":
             return ()

@@ -20,9 +20,10 @@ from hyperward.files import write_atomically
 from hyperward.ips.engine.files import make_folder
 from hyperward.steering.layout import MAX_SCANNERS
 from hyperward.svm.scanners.paths import ScannerPaths
-from hyperward.svm.scanners.report import ScannerReport, read_report
+from hyperward.svm.scanners.report import read_report
 from hyperward.svm.scanners.settings import ScannedPort, ports_of, scanner_settings
 from hyperward.svm.scanners.supervisor import ScannerSupervisor
+from hyperward.webscan.scanner.status import ScannerStatus
 from hyperward.webscan.settings import ScannerSettings
 
 POLL: Final = 0.01
@@ -101,7 +102,7 @@ class ScannerLink:
         await self._supervisor.start()
         return await self._confirmed()
 
-    def reports(self) -> dict[int, ScannerReport]:
+    def reports(self) -> dict[int, ScannerStatus]:
         """Return what the running scanners say of themselves, by index."""
         found = {}
         for index in range(self._supervisor.count):
@@ -191,7 +192,7 @@ class ScannerLink:
             await asyncio.sleep(POLL)
 
 
-def _refused(reports: Mapping[int, ScannerReport], version: int) -> str:
+def _refused(reports: Mapping[int, ScannerStatus], version: int) -> str:
     """Return why a scanner does not follow the settings; empty when none says so."""
     for index, report in reports.items():
         if report.error and report.settings_version < version:
@@ -241,7 +242,7 @@ class StubScanners:
         return self.refuses
 
 
-def databases_of(settings: Iterable[ScannerReport]) -> dict[str, str]:
+def databases_of(settings: Iterable[ScannerStatus]) -> dict[str, str]:
     """Return the version of each database in use, by its path; scanners that differ show theirs side by side."""
     found: dict[str, set[str]] = {}
     for report in settings:

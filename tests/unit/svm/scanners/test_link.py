@@ -15,10 +15,11 @@ from hyperward.policy.actions import WebAction
 from hyperward.svm.scanners.link import ScannerLink
 from hyperward.svm.scanners.notices import ScannerNotice
 from hyperward.svm.scanners.paths import ScannerPaths
-from hyperward.svm.scanners.report import ScannerReport, read_report
+from hyperward.svm.scanners.report import read_report
 from hyperward.svm.scanners.settings import ScannedPort
 from hyperward.svm.scanners.slots import StubSlots
 from hyperward.svm.scanners.supervisor import ScannerSupervisor
+from hyperward.webscan.scanner.status import ScannerStatus
 from hyperward.webscan.settings import ScannerSettings, WebScan
 
 PORTS = {5: ScannedPort("vm", "p", WebScan({"malicious": WebAction.BLOCK}))}
@@ -78,10 +79,20 @@ class Node:
     def settings(self) -> ScannerSettings:
         return msgspec.json.decode(self.paths.settings.read_bytes(), type=ScannerSettings)
 
-    def report(self, index: int, version: int, *, error: str = "", pid: int | None = None) -> None:
+    def report(
+        self,
+        index: int,
+        version: int,
+        *,
+        error: str = "",
+        pid: int | None = None,
+        unusable: dict[str, str] | None = None,
+    ) -> None:
         info = self.supervisor.ours.info
         databases = {str(self.database): "v1"} if version else {}
-        report = ScannerReport(info.pid if pid is None else pid, info.started, version, databases, error)
+        report = ScannerStatus(
+            info.pid if pid is None else pid, info.started, version, databases, error, unusable or {}
+        )
         self.paths.settings.parent.mkdir(parents=True, exist_ok=True)
         self.paths.report(index).write_bytes(msgspec.json.encode(report))
 
@@ -141,6 +152,17 @@ def test_a_refusal_keeps_ports_from_being_switched(node: Node) -> None:
     assert node.follow(PORTS) == "web scanner 1 refuses the settings: a.hwa: damaged"
     assert [one["error"] for one in node.link.status()["processes"]] == ["", "a.hwa: damaged"]
     assert not node.link.state().all_follow
+
+
+def test_settings_in_force_without_one_database_are_no_refusal(node: Node) -> None:
+    def report() -> None:
+        for index in (0, 1):
+            node.report(index, 1, error="b.hwa: damaged")
+
+    node.supervisor.started_hook = report
+    assert node.follow(PORTS) == ""
+    assert node.link.state().all_follow
+    assert [one["error"] for one in node.link.status()["processes"]] == ["b.hwa: damaged"] * 2
 
 
 @pytest.mark.parametrize("how", ["silent", "of another process", "unreadable"])

@@ -23,7 +23,7 @@ from hyperward.svm.scanners.paths import ScannerPaths
 from hyperward.svm.scanners.report import read_report
 from hyperward.svm.scanners.settings import ScannedPort, ports_of, scanner_settings
 from hyperward.svm.scanners.supervisor import ScannerSupervisor
-from hyperward.webscan.scanner.status import ScannerStatus
+from hyperward.webscan.scanner.status import Identity, ScannerStatus, identity
 from hyperward.webscan.settings import ScannerSettings
 
 POLL: Final = 0.01
@@ -84,7 +84,7 @@ class ScannerLink:
         self._paths = paths
         self._svm = svm
         self._databases = tuple(str(path) for path in databases)
-        self._marks: tuple[object, ...] | None = None
+        self._marks: tuple[Identity | None, ...] | None = None
         self._supervisor = supervisor
         self._confirm_seconds = confirm_seconds
         self._told = _read(paths.settings)
@@ -170,11 +170,12 @@ class ScannerLink:
 
     async def _confirmed(self) -> str:
         version = self._told.version if self._told is not None else 0
+        looked = _mark(str(self._paths.settings))
         deadline = time.monotonic() + self._confirm_seconds
         while True:
             reports = self.reports()
             running = [index for index in range(self._supervisor.count) if self._supervisor.process(index) is not None]
-            refused = _refused(reports, version)
+            refused = _refused(reports, version, looked)
             if refused:
                 return refused
             waiting = [
@@ -192,10 +193,10 @@ class ScannerLink:
             await asyncio.sleep(POLL)
 
 
-def _refused(reports: Mapping[int, ScannerStatus], version: int) -> str:
-    """Return why a scanner does not follow the settings; empty when none says so."""
+def _refused(reports: Mapping[int, ScannerStatus], version: int, looked: Identity | None) -> str:
+    """Return why a scanner does not follow the settings; empty when none says so of this very file."""
     for index, report in reports.items():
-        if report.error and report.settings_version < version:
+        if report.error and report.settings_version < version and report.looked == looked:
             return f"web scanner {index} refuses the settings: {report.error}"
     return ""
 
@@ -210,12 +211,11 @@ def _read(path: Path) -> ScannerSettings | None:
         return None
 
 
-def _mark(path: str) -> object:
+def _mark(path: str) -> Identity | None:
     try:
-        status = Path(path).stat()
+        return identity(Path(path))
     except OSError:
         return None
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class StubScanners:

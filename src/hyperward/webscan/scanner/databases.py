@@ -6,8 +6,8 @@ from pathlib import Path
 
 from hyperward.errors import HyperwardError, InputError
 from hyperward.webscan.database import Database, open_database
+from hyperward.webscan.scanner.status import Identity, identity
 
-Identity = tuple[int, int, int, int]
 LONGEST_REASON = 500
 
 
@@ -50,8 +50,8 @@ def reopened(paths: Sequence[str], before: OpenDatabases) -> OpenDatabases:
     for path in paths:
         known = before.held.get(path)
         try:
-            identity = _identity(path)
-            held[path] = known if known and known[0] == identity else (identity, open_database(Path(path)))
+            now = _identity(path)
+            held[path] = known if known and known[0] == now else (now, open_database(Path(path)))
         except HyperwardError as error:
             unusable[path] = error.line()[:LONGEST_REASON]
         except Exception as fault:  # noqa: BLE001 - one database must not end the scan under the others
@@ -62,16 +62,15 @@ def reopened(paths: Sequence[str], before: OpenDatabases) -> OpenDatabases:
     return OpenDatabases(held, unusable)
 
 
-def _changed_in_place(path: str, identity: Identity) -> bool:
+def _changed_in_place(path: str, known: Identity) -> bool:
     try:
-        return _identity(path)[:2] == identity[:2]
+        return _identity(path)[:2] == known[:2]
     except InputError:
         return False  # gone: what is open is whole
 
 
 def _identity(path: str) -> Identity:
     try:
-        stat = Path(path).stat()
+        return identity(Path(path))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=path) from None
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns

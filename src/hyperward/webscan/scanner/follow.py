@@ -15,10 +15,10 @@ from hyperward.errors import HyperwardError, InputError
 from hyperward.files import write_atomically
 from hyperward.webscan.address.model import Address
 from hyperward.webscan.database import DatabaseError, Layers
-from hyperward.webscan.scanner.databases import NOTHING_OPEN, Identity, reopened
+from hyperward.webscan.scanner.databases import NOTHING_OPEN, reopened
 from hyperward.webscan.scanner.judge import Masks
 from hyperward.webscan.scanner.rules import Rules, make_rules
-from hyperward.webscan.scanner.status import ScannerStatus
+from hyperward.webscan.scanner.status import Identity, ScannerStatus, identity
 from hyperward.webscan.settings import ScannerSettings
 
 MAX_SETTINGS = 64 << 20
@@ -64,7 +64,7 @@ class Follower:
     def look(self) -> None:
         """Read the settings if they changed; never raises for what they hold."""
         try:
-            seen = _identity(self._settings)
+            seen = identity(self._settings)
         except OSError:
             return  # not written yet, or gone with the daemon: what is in force stays
         if seen == self._seen:
@@ -94,6 +94,7 @@ class Follower:
             databases=self._open.versions(),
             error=self._refused or "; ".join(self._open.unusable.values()),
             unusable=self._open.unusable,
+            looked=self._seen or (0, 0, 0, 0),
             counters=self._counters(),
         )
         try:
@@ -150,8 +151,3 @@ def start_time(pid: int) -> int:
     """Return when a process started, in clock ticks since boot (proc(5), field 22 of stat)."""
     stat = Path(f"/proc/{pid}/stat").read_text()
     return int(stat.rpartition(")")[2].split()[19])
-
-
-def _identity(path: Path) -> Identity:
-    stat = path.stat()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -79,19 +79,15 @@ class Node:
     def settings(self) -> ScannerSettings:
         return msgspec.json.decode(self.paths.settings.read_bytes(), type=ScannerSettings)
 
-    def report(
-        self,
-        index: int,
-        version: int,
-        *,
-        error: str = "",
-        pid: int | None = None,
-        unusable: dict[str, str] | None = None,
-    ) -> None:
-        info = self.supervisor.ours.info
-        databases = {str(self.database): "v1"} if version else {}
+    def report(self, index: int, version: int, *, error: str = "", pid: int | None = None) -> None:
+        info, settings = self.supervisor.ours.info, self.paths.settings
         report = ScannerStatus(
-            info.pid if pid is None else pid, info.started, version, databases, error, unusable or {}
+            info.pid if pid is None else pid,
+            info.started,
+            version,
+            {str(self.database): "v1"} if version else {},
+            error,
+            looked=identity(settings) if settings.exists() else (0, 0, 0, 0),
         )
         self.paths.settings.parent.mkdir(parents=True, exist_ok=True)
         self.paths.report(index).write_bytes(msgspec.json.encode(report))
@@ -147,11 +143,20 @@ def test_a_version_is_never_used_twice_even_when_the_file_was_lost(node: Node) -
 
 
 def test_a_refusal_keeps_ports_from_being_switched(node: Node) -> None:
-    node.report(0, 1)
-    node.report(1, 0, error="a.hwa: damaged")
+    def report() -> None:
+        node.report(0, 1)
+        node.report(1, 0, error="a.hwa: damaged")
+
+    node.supervisor.started_hook = report
     assert node.follow(PORTS) == "web scanner 1 refuses the settings: a.hwa: damaged"
     assert [one["error"] for one in node.link.status()["processes"]] == ["", "a.hwa: damaged"]
     assert not node.link.state().all_follow
+
+
+def test_an_error_of_settings_before_is_no_refusal_of_these(node: Node) -> None:
+    node.report(0, 0, error="it was damaged")
+    node.report(1, 0, error="it was damaged")
+    assert node.follow(PORTS) == ""
 
 
 def test_settings_in_force_without_one_database_are_no_refusal(node: Node) -> None:

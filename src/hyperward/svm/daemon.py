@@ -71,6 +71,7 @@ from hyperward.svm.scanners.paths import ScannerPaths
 from hyperward.svm.scanners.process import ScannerProcesses
 from hyperward.svm.scanners.slots import MappedSlots
 from hyperward.svm.scanners.supervisor import ScannerSupervisor
+from hyperward.svm.scanners.unusable import UnusableMemory, UnusableWatch
 from hyperward.svm.state import State
 from hyperward.svm.status import StatusReport
 from hyperward.svm.telling import Teller
@@ -86,6 +87,8 @@ HOUSEKEEPING_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 FAILURES = "failures"
 """Name under which the store keeps what the watch for failures knows."""
+UNUSABLE = "unusable address databases"
+"""The same of the watch for address databases."""
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +136,8 @@ class Daemon:
         self._store = stack.enter_context(EventStore(config.state_dir / "events.db", svm=config.name))
         self._log = EventLog(self._store, config.name)
         self._failures = FailureWatch(self._store.position(FAILURES, FailureMemory))
-        self._failures_stored = self._failures.memory
+        self._unusable = UnusableWatch(map(str, config.addresses), self._store.position(UNUSABLE, UnusableMemory))
+        self._remembered = self._memories()
         self._state = State(config.state_dir / "state.json")
         if not self._state.ledger.ports():
             # Without a memory: the packets of the ports that an earlier daemon left must not come out of others.
@@ -417,8 +421,10 @@ class Daemon:
             counters = {port_id: self._ports.counters(port_id) for port_id in self._applier.ports_by_id}
             for failure in self._failures.look(counters, time.monotonic()):
                 self._tell.failure(failure)
+            for notice in self._unusable.look(self._scanners.reports().values()):
+                self._scanner_notice(notice)
             self._log.flush()
-            self._keep_failures()
+            self._remember()
             self._responder.expire()
             if file_size(settings.eve_path) > settings.eve_rotate_bytes:
                 try:
@@ -427,13 +433,17 @@ class Daemon:
                     log.warning("eve_not_rotated", reason=error.line())
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
-    def _keep_failures(self) -> None:
-        memory = self._failures.memory
-        if memory == self._failures_stored:
-            return
-        try:
-            self._store.append([], tail=FAILURES, position=memory)
-        except SystemFault as error:
-            log.debug("failures_not_kept", reason=error.line())
-        else:
-            self._failures_stored = memory
+    def _memories(self) -> dict[str, FailureMemory | UnusableMemory]:
+        """Return what the next daemon shall know, by the name under which the store keeps it."""
+        return {FAILURES: self._failures.memory, UNUSABLE: self._unusable.memory}
+
+    def _remember(self) -> None:
+        for name, memory in self._memories().items():
+            if memory == self._remembered[name]:
+                continue
+            try:
+                self._store.append([], tail=name, position=memory)
+            except SystemFault as error:
+                log.debug("not_remembered", what=name, reason=error.line())
+            else:
+                self._remembered[name] = memory

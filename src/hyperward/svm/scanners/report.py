@@ -1,4 +1,4 @@
-"""What a scanner says of itself, in a file of its own: which process it is and what it follows."""
+"""Reads what a scanner says of itself."""
 
 from pathlib import Path
 from typing import Final
@@ -6,35 +6,19 @@ from typing import Final
 import msgspec
 import structlog
 
+from hyperward.webscan.scanner.status import ScannerStatus
+
 MAX_REPORT: Final = 256 * 1024
 """Bytes. Sixteen or so databases with their paths and versions are a few KiB."""
 
 log = structlog.get_logger(__name__)
 
 
-class ScannerReport(msgspec.Struct, frozen=True):
-    """The report of a scanner.
-
-    Args:
-        pid: of its process.
-        started: when that began, in clock ticks since boot.
-        settings_version: of the settings that it follows; 0 for none.
-        databases: version of each address database in use, by its path.
-        error: what of the settings it could not take over; empty when nothing.
-    """
-
-    pid: int
-    started: int
-    settings_version: int = 0
-    databases: dict[str, str] = {}
-    error: str = ""
-
-
-def read_report(path: Path) -> ScannerReport | None:
+def read_report(path: Path) -> ScannerStatus | None:
     """Return the report in a file; None where there is none, or it cannot be understood."""
     try:
         with path.open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_REPORT), type=ScannerReport)
+            return msgspec.json.decode(file.read(MAX_REPORT), type=ScannerStatus)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:

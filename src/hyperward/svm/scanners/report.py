@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from hyperward.fromjson import from_json
+
 MAX_REPORT: Final = 256 * 1024
 """Bytes. Sixteen or so databases with their paths and versions are a few KiB."""
 
@@ -34,9 +36,9 @@ def read_report(path: Path) -> ScannerReport | None:
     """Return the report in a file; None where there is none, or it cannot be understood."""
     try:
         with path.open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_REPORT), type=ScannerReport)
+            return from_json(file.read(MAX_REPORT), ScannerReport)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         log.warning("scanner_report_unreadable", path=str(path), reason=str(error))
         return None

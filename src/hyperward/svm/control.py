@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from hyperward.errors import HyperwardError, SystemFault
+from hyperward.fromjson import from_json
 
 _MAX_REQUEST = 64 * 1024
 _MAX_ANSWER = 64 * 1024 * 1024
@@ -61,8 +62,8 @@ class ControlServer:
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            request = msgspec.json.decode(line, type=dict[str, str])
-        except msgspec.DecodeError as error:
+            request = from_json(line, dict[str, str])
+        except ValueError as error:
             return {"error": f"not a request: {error}"}
         handler = self._handlers.get(request.get("command", ""))
         if handler is None:
@@ -116,8 +117,8 @@ def ask(path: Path, command: str, *, patience: float = _REQUEST_SECONDS, **argum
             hint="start hyperward svm run",
         ) from None
     try:
-        answer = msgspec.json.decode(bytes(raw), type=dict[str, Any])
-    except msgspec.DecodeError:
+        answer = from_json(bytes(raw), dict[str, Any])
+    except ValueError:
         raise SystemFault("the daemon's answer is cut off", where=str(path), hint="look at its log") from None
     if "error" in answer:
         raise SystemFault(str(answer["error"]), where=str(path))

@@ -21,6 +21,7 @@ import msgspec
 
 from hyperward.errors import EngineFault, SystemFault
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 from hyperward.ips.rules.check import compile_checked
 from hyperward.ips.rules.data import class_table_path, starter_rules_path
 from hyperward.ips.rules.exclusion import parse_exclusion
@@ -241,7 +242,7 @@ def _build(job: _Job) -> None:
 
 def _load(target: Path) -> RuleSet | None:
     try:
-        info = msgspec.json.decode(target.with_suffix(".json").read_bytes(), type=RuleSetInfo)
-    except (OSError, msgspec.DecodeError):
+        info = from_json(target.with_suffix(".json").read_bytes(), RuleSetInfo)
+    except (OSError, ValueError):
         return None
     return RuleSet(target, info) if target.is_file() else None

@@ -17,6 +17,7 @@ import structlog
 
 from hyperward.errors import HyperwardError, SystemFault
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 from hyperward.ips.engine.files import make_folder
 from hyperward.steering.layout import MAX_SCANNERS
 from hyperward.svm.scanners.paths import ScannerPaths
@@ -212,10 +213,10 @@ def _refused(reports: Mapping[int, ScannerStatus], version: int, looked: Identit
 
 def _read(path: Path) -> ScannerSettings | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ScannerSettings)
+        return from_json(path.read_bytes(), ScannerSettings)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         log.warning("scanner_settings_unreadable", path=str(path), reason=str(error))
         return None
 

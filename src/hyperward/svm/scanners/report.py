@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import structlog
 
+from hyperward.fromjson import from_json
 from hyperward.webscan.scanner.status import ScannerStatus
 
 MAX_REPORT: Final = 256 * 1024
@@ -18,9 +18,9 @@ def read_report(path: Path) -> ScannerStatus | None:
     """Return the report in a file; None where there is none, or it cannot be understood."""
     try:
         with path.open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_REPORT), type=ScannerStatus)
+            return from_json(file.read(MAX_REPORT), ScannerStatus)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         log.warning("scanner_report_unreadable", path=str(path), reason=str(error))
         return None

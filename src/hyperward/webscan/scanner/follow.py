@@ -13,6 +13,7 @@ import structlog
 
 from hyperward.errors import HyperwardError, InputError
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 from hyperward.webscan.address.model import Address
 from hyperward.webscan.database import DatabaseError, Layers
 from hyperward.webscan.scanner.databases import NOTHING_OPEN, reopened
@@ -142,8 +143,8 @@ def read_settings(path: Path) -> ScannerSettings:
             raw = file.read(MAX_SETTINGS + 1)
         if len(raw) > MAX_SETTINGS:
             raise InputError("too large", where=str(path))
-        return msgspec.json.decode(raw, type=ScannerSettings)
-    except (OSError, msgspec.MsgspecError) as error:
+        return from_json(raw, ScannerSettings)
+    except (OSError, ValueError) as error:
         raise InputError(str(error), where=str(path)) from None
 
 

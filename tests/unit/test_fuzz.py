@@ -7,7 +7,7 @@ import pytest
 
 from driver import Found, run
 
-FOLDER = Path(__file__).resolve().parents[4] / "fuzz"
+FOLDER = Path(__file__).resolve().parents[2] / "fuzz"
 TARGETS = sorted({path.stem for path in FOLDER.glob("*.py")} - {"driver", "run"})
 
 

@@ -51,7 +51,7 @@ def target(data: bytes) -> None:
 
 
 def _look(data: bytes) -> bool:
-    """Ask for addresses: an error of its own, or entries whose texts stand for them, in order. Tell whether it opens."""
+    """Tell whether the file opens; what it then finds for an address stands for it by its text, in order."""
     try:
         database = open_database(_FILE.write(data))
     except DatabaseError:

@@ -18,8 +18,8 @@ _MAPS: tuple[Columns | None, ...] = (
     parse_columns("host=host,path=3"),
     parse_columns("address=url,category=threat"),
 )
-_PLAIN = b"# names\nevil.example\n*.bad.example\n.worse.example\n192.0.2.7\n[2001:db8::7]:80\nhttp://a.example/x?y#z ; r\n"
-_HOSTS = b"127.0.0.1 localhost\n0.0.0.0 evil.example www.evil.example # both\n:: six.example\n192.0.2.1 router.example\n"
+_PLAIN = b"# names\nevil.example\n*.bad.example\n.worse.example\n192.0.2.7\n[2001:db8::7]:80\nhttp://a.example/x?y#z\n"
+_HOSTS = b"127.0.0.1 localhost\n0.0.0.0 evil.example www.evil.example # both\n:: six.example\n192.0.2.1 c.example\n"
 _ADBLOCK = (
     b"[Adblock Plus 2.0]\n! title\n||evil.example^\n||a.example/x/*\n@@||good.evil.example^$document\n"
     b"|https://b.example/y|\nc.example##.ad\n/banner[0-9]/\n||d.example^$third-party\n"

@@ -1,10 +1,11 @@
-"""Fuzz target: what processes of ours tell each other by files: settings of scanners, their reports and records; pages."""
+"""Fuzz target: files between processes of ours (settings of scanners, their reports, records), and block pages."""
 
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from hyperward.errors import InputError
+from hyperward.events.model import VmRef
 from hyperward.events.web import WebPort, decode_record, event_of_record
 from hyperward.fromjson import from_json
 from hyperward.policy.actions import WebAction
@@ -75,13 +76,15 @@ SEEDS = (
 
 class _Ports:
     def by_port(self, port_id: int) -> WebPort | None:
-        del port_id
+        return WebPort(VmRef(name="vm")) if port_id % 2 else None
 
 
 def target(data: bytes) -> None:
     """Read the bytes as each of the files: refused, or what a scanner and the daemon can work with."""
     path = _FILE.write(data)
-    for read in (lambda: _follow(read_settings(path)), lambda: _record(data), lambda: _report(data), lambda: _page(data)):
+    _record(data)
+    _report(data)
+    for read in (lambda: _follow(read_settings(path)), lambda: _page(data)):
         _refused_or_fine(read)
 
 

@@ -1,4 +1,4 @@
-"""One file that is written again and again, for readers that take a path; in memory where the system has such a place."""
+"""One file that is written again and again, in memory where there is such a place: for readers that take a path."""
 
 import atexit
 import os

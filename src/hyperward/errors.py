@@ -34,7 +34,7 @@ class HyperwardError(Exception):
         """
         text = f"{self.where}: {self.what}" if self.where else self.what
         text = " ".join((f"{text}; {self.hint}" if self.hint else text).split())
-        return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 class InputError(HyperwardError):

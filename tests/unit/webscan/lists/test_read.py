@@ -60,8 +60,9 @@ def test_compressed(tmp_path: Path, pack: "type[bytes]") -> None:
 
 def test_byte_order_marks(tmp_path: Path) -> None:
     assert read(tmp_path, b"\xef\xbb\xbfa.example\n")[0] == ["DOMAIN a.example"]
-    with pytest.raises(InputError, match="it is UTF-16; convert it to UTF-8"):
-        read(tmp_path, "a.example\n".encode("utf-16"))
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        with pytest.raises(InputError, match="it is UTF-16; convert it to UTF-8"):
+            read(tmp_path, "a.example\n".encode(encoding))
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class World:
         self.machine = StubMachine()
         self.samples = CAUGHT
         self.fails: dict[str, Exception] = {}
-        self.now = datetime(2026, 3, 1, tzinfo=UTC)
+        self.now = datetime.now(UTC)
         self.wary: list[str] = []
 
     @property

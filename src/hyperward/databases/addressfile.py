@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,28 @@ SAMPLES: Final = 100
 """Entries of each list that are looked up."""
 HARMFUL: Final = frozenset({"malicious", "phishing"})
 """Categories in which a site that most people use cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressJob:
+    """An address database to be built, and tried unless it was before."""
+
+    contents: Contents
+    folder: Path
+    tried: bool
+
+
+def make_addresses(job: AddressJob) -> Path | None:
+    """Return the address database of a version, built and tried; None for one without entries.
+
+    Raises:
+        InputError: it cannot be built, or must not be used.
+        SystemFault: the disk refuses.
+    """
+    path = build_addresses(job.contents, job.folder)
+    if path is not None and not job.tried:
+        try_addresses(job.contents, path)
+    return path
 
 
 def build_addresses(contents: Contents, folder: Path) -> Path | None:

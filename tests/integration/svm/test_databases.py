@@ -13,7 +13,7 @@ from hyperward.lab.messages import HttpRequest
 from hyperward.lab.outcome import Result
 from hyperward.lab.plan import OUT
 from hyperward.lab.topology import Lab
-from svm_databases import ADDED_ATTACK, STARTER_ATTACK, Databases, Publisher, rule, texts
+from svm_databases import ADDED_ATTACK, STARTER_ATTACK, Databases, Publisher, rule
 from svm_fixtures import Svm, running_svm
 from svm_traffic import stream
 

@@ -17,7 +17,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator
 
-from hyperward.databases.client.http import HttpOptions
 from hyperward.databases.own.model import OwnAddresses
 from hyperward.databases.schedule import Schedule, parse_duration, parse_window
 from hyperward.policy.findings import Finding
@@ -107,13 +106,15 @@ class DatabasesConfig:
 
     Args:
         source: folder or address; empty when none is configured.
-        http: how to reach a web server.
+        proxy: of a web server, as for `HttpOptions`.
+        ca_file: certificates to trust instead of the system's.
         schedule: when to look.
         max_age: after so long without a confirmation they are too old.
     """
 
     source: str = ""
-    http: HttpOptions = field(default_factory=HttpOptions)
+    proxy: str = ""
+    ca_file: Path | None = None
     schedule: Schedule = field(default_factory=Schedule)
     max_age: timedelta = timedelta(days=7)
 
@@ -131,7 +132,8 @@ def databases_of(entry: DatabasesEntry | None, folder: Path) -> DatabasesConfig:
     remote = "://" in entry.source
     return DatabasesConfig(
         source=entry.source if remote else str(folder / entry.source),
-        http=HttpOptions(proxy=entry.proxy, ca_file=folder / entry.ca_file if entry.ca_file else None),
+        proxy=entry.proxy,
+        ca_file=folder / entry.ca_file if entry.ca_file else None,
         schedule=Schedule(
             every=parse_duration(when.every),
             jitter=parse_duration(when.jitter),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from hyperward.databases.addressfile import build_addresses, try_addresses
+from hyperward.databases.addressfile import AddressJob, make_addresses
 from hyperward.databases.contents import Contents, InForce, OwnInForce, Replaced, contents_of, in_force
 from hyperward.databases.errors import disk_faults
 from hyperward.databases.own.check import OwnJob, OwnResult, check_own, last_good
@@ -22,28 +22,6 @@ from hyperward.svm.databases.child import Work
 from hyperward.svm.databases.place import Place
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class AddressJob:
-    """An address database to be built, and tried unless it was before."""
-
-    contents: Contents
-    folder: Path
-    tried: bool
-
-
-def make_addresses(job: AddressJob) -> Path | None:
-    """Return the address database of a version, built and tried; None for one without entries.
-
-    Raises:
-        InputError: it cannot be built, or must not be used.
-        SystemFault: the disk refuses.
-    """
-    path = build_addresses(job.contents, job.folder)
-    if path is not None and not job.tried:
-        try_addresses(job.contents, path)
-    return path
 
 
 @dataclass(frozen=True, slots=True)

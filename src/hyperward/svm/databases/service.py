@@ -127,7 +127,8 @@ class DatabaseService:
                 if due is not None and self._job_over and due <= datetime.now(UTC):
                     self._jitter = self._chance()
                     self._begin("update", BY_SCHEDULE, self._update_work(self._config.databases.source, BY_SCHEDULE))
-                self._look_at_age()
+                if self._job_over:
+                    self._look_at_age()
                 await asyncio.sleep(LOOK)
         finally:
             if self._task is not None:

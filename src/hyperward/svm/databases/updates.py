@@ -233,6 +233,7 @@ class Updates:
 
         if fetch is not None:
             return fetch(source, told)
+        databases = self._config.databases
         get = partial(
             fetch_version,
             self._place.trust,
@@ -240,7 +241,7 @@ class Updates:
             self._place.cache,
             held=active.held() if active is not None else None,
             progress=told,
-            options=http or self._config.databases.http,
+            options=http or HttpOptions(proxy=databases.proxy, ca_file=databases.ca_file),
         )
         return await in_thread(get, "databases-fetch")
 

@@ -8,8 +8,8 @@ import pytest
 
 from hyperward.databases.addressfile import build_addresses
 from hyperward.databases.changes.html import html
-from hyperward.databases.changes.model import ChangeReport, Demotion, RuleChange, decode_report
 from hyperward.databases.changes.model import Change as Kind
+from hyperward.databases.changes.model import ChangeReport, Demotion, RuleChange, decode_report
 from hyperward.databases.changes.report import ChangesJob, harmless, report_changes
 from hyperward.databases.contents import Contents
 from hyperward.databases.samples.run import SampleResult

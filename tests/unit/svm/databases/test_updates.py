@@ -129,7 +129,7 @@ def test_a_step_that_fails_changes_nothing_and_the_next_try_succeeds(
         assert updates.force() == before
         assert (updates.store.ledger.active, updates.store.ledger.attempt) == (1, None)
         assert updates.store.history(1)[0].result == "refused"
-        assert what.split(":")[0] in updates.memory.failed
+        assert what.split(":", maxsplit=1)[0] in updates.memory.failed
         world.machine.prepare_fails = world.machine.activate_fails = None
         (world.machine.info, world.samples), world.fails = good, {}
         assert (await by_hand(updates, world)).result == "updated"

@@ -14,8 +14,9 @@ from hyperward.lab.web.attempts import SERVICES, Attempt, Way
 from hyperward.lab.web.curl import curl_answer, curl_command
 from hyperward.lab.web.guest import wget_answer, wget_command
 
-ASK_SECONDS = 10.0
-QUIC_SECONDS = 2.0
+ASK_SECONDS = 20.0
+"""Like that of attacks: the QEMU VM may have to wait for its console."""
+QUIC_SECONDS = 3.0
 """A dropped QUIC connection gives no sign; browsers begin with TLS after a fraction of a second."""
 _GRACE = 15.0
 _NO_PROGRAM = 127  # the shell's and nsenter's status for a program that is not there
@@ -75,9 +76,8 @@ def _answer(lab: Lab, attempt: Attempt) -> Answer:
     if site.way is Way.QUIC:
         from hyperward.lab.web.h3_client import ask_by_quic  # its library takes long to load
 
-        return lab.netns(attempt.client).call(
-            lambda: ask_by_quic(site.host, site.path, attempt.server_address, site.server_port, timeout=QUIC_SECONDS)
-        )
+        to = (site.host, site.path, attempt.server_address, site.server_port)
+        return lab.netns(attempt.client).call(lambda: ask_by_quic(*to, silence=QUIC_SECONDS, timeout=ASK_SECONDS))
     try:
         done = lab.netns(attempt.client).run(curl_command(attempt, ASK_SECONDS), timeout=ASK_SECONDS + _GRACE)
     except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from aioquic.asyncio.client import connect
@@ -9,6 +10,7 @@ from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import NetworkAddress, QuicConnection
 from aioquic.quic.events import ConnectionTerminated, ProtocolNegotiated, QuicEvent
 
 from hyperward.lab.web.answer import Answer, End
@@ -16,10 +18,13 @@ from hyperward.lab.web.answer import Answer, End
 _STATUS: Final = b":status"
 
 
-def ask_by_quic(host: str, path: str, address: str, port: int, *, timeout: float) -> Answer:
-    """Ask for a page and return what came of it; the calling thread's network namespace is where it asks from."""
+def ask_by_quic(host: str, path: str, address: str, port: int, *, silence: float, timeout: float) -> Answer:
+    """Ask for a page and return what came of it; the calling thread's network namespace is where it asks from.
+
+    `silence` is how many seconds the first sign of the server may take, `timeout` how many it may take in all.
+    """
     try:
-        return asyncio.run(asyncio.wait_for(_ask(host, path, address, port), timeout))
+        return asyncio.run(asyncio.wait_for(_ask(host, path, address, port, silence), timeout))
     except TimeoutError:
         return Answer(End.SILENT)
     except ConnectionError as error:
@@ -28,13 +33,16 @@ def ask_by_quic(host: str, path: str, address: str, port: int, *, timeout: float
         return Answer(End.FAILED, detail=str(error))
 
 
-async def _ask(host: str, path: str, address: str, port: int) -> Answer:
+async def _ask(host: str, path: str, address: str, port: int, silence: float) -> Answer:
     configuration = QuicConfiguration(
         is_client=True, alpn_protocols=H3_ALPN, server_name=host, verify_mode=ssl.CERT_NONE
     )
-    async with connect(address, port, configuration=configuration, create_protocol=_Client) as client:
+    opened = connect(address, port, configuration=configuration, create_protocol=_Client, wait_connected=False)
+    async with opened as client:
         if not isinstance(client, _Client):
             raise TypeError("not the protocol that was asked for")
+        await asyncio.wait_for(client.heard.wait(), silence)
+        await client.wait_connected()
         return await client.get(host, path)
 
 
@@ -43,6 +51,16 @@ class _Client(QuicConnectionProtocol):
     _answer: "asyncio.Future[Answer] | None" = None
     _status = 0
     _page = b""
+
+    def __init__(self, quic: QuicConnection, stream_handler: Callable[..., None] | None = None) -> None:
+        super().__init__(quic, stream_handler)
+        self.heard = asyncio.Event()
+        """Set when anything came from the server."""
+
+    def datagram_received(self, data: bytes | str, addr: NetworkAddress) -> None:
+        """Take note of the server's first sign."""
+        self.heard.set()
+        super().datagram_received(data, addr)
 
     async def get(self, host: str, path: str) -> Answer:
         """Ask for a page on the connection, which is there."""

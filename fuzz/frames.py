@@ -111,6 +111,9 @@ class _World:
             return ()
         return (Match(Entry(EntryKind.HOST, "evil.test", "malicious", "list", "7"), "v1"),)
 
+    def may_list(self, _host: str) -> bool:
+        return True
+
     def find(self, _address: Address) -> str | None:
         return None
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from addresses import entries, entry
+from address_database import entries, entry
 from hyperward.webscan.database import build
 from hyperward.webscan.database.model import Entry, EntryKind
 

@@ -19,7 +19,7 @@ from hyperward.svm.scanners.report import read_report
 from hyperward.svm.scanners.settings import ScannedPort
 from hyperward.svm.scanners.slots import StubSlots
 from hyperward.svm.scanners.supervisor import ScannerSupervisor
-from hyperward.webscan.scanner.status import ScannerStatus
+from hyperward.webscan.scanner.status import ScannerStatus, identity
 from hyperward.webscan.settings import ScannerSettings, WebScan
 
 PORTS = {5: ScannedPort("vm", "p", WebScan({"malicious": WebAction.BLOCK}))}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hyperward.events.model import Event, EventAction, Feature, Kind, Severity
+from hyperward.ips.engine.procfs import process_info
 from hyperward.lab.deadline import wait_until
 from hyperward.lab.outcome import Result
 from hyperward.lab.plan import OUT
@@ -29,6 +30,7 @@ ENTRIES = (
     Entry(EntryKind.DOMAIN, "slots.example", "gambling", "own"),
 )
 SWITCH_SECONDS = 15.0
+RENEWAL_SECONDS = 90.0
 
 
 class Web:
@@ -238,6 +240,21 @@ def test_blocking_goes_on_without_the_daemon_and_the_next_one_adopts_the_scanner
     assert web.blocks()
     # What was blocked meanwhile is stored too, each once.
     assert wait_until(lambda: len(web.events()) == 2, SWITCH_SECONDS), web.events()
+
+
+def test_after_an_upgrade_the_scanners_of_before_are_replaced(web: Web) -> None:
+    before = web.scanners()
+    web.svm.kill_daemon()
+    for index in (0, 1):
+        report = web.svm.run_dir / "web" / f"scanner-{index}.json"
+        report.write_text(json.dumps(json.loads(report.read_text()) | {"build": "another"}))
+    web.svm.start()
+    assert wait_until(lambda: not set(web.scanners()) & {*before, None}, RENEWAL_SECONDS), web.svm.log
+    assert wait_until(web.blocks, SWITCH_SECONDS)
+    assert web.lets(CLEAN)
+    assert web.svm.events(Kind.SCANNER_CRASHED) == []
+    assert all(one["error"] == "" for one in web.svm.ask("status")["scanners"]["processes"])
+    assert all(process_info(pid) is None for pid in before)
 
 
 def test_a_replaced_database_is_in_force_without_a_restart_and_a_damaged_one_holds_nothing_up(

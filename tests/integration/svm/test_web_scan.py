@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from hyperward.lab.plan import OUT
 from hyperward.lab.topology import Lab
 from hyperward.webscan.database.builder import build
 from hyperward.webscan.database.model import Entry, EntryKind
-from svm_fixtures import Svm, running_svm
+from svm_fixtures import SOURCES, Svm, running_svm
 from svm_traffic import attack, until_cut
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.timeout(240)]
@@ -242,12 +243,17 @@ def test_blocking_goes_on_without_the_daemon_and_the_next_one_adopts_the_scanner
     assert wait_until(lambda: len(web.events()) == 2, SWITCH_SECONDS), web.events()
 
 
-def test_after_an_upgrade_the_scanners_of_before_are_replaced(web: Web) -> None:
+def test_after_an_upgrade_the_scanners_of_before_are_replaced(web: Web, tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(SOURCES / "hyperward", older / "hyperward", ignore=shutil.ignore_patterns("__pycache__"))
+    (older / "hyperward" / "gone.py").write_text("")
+    current = web.scanners()
+    web.svm.kill_daemon()
+    for pid in current:
+        os.kill(pid, signal.SIGKILL)
+    web.svm.start(older)
     before = web.scanners()
     web.svm.kill_daemon()
-    for index in (0, 1):
-        report = web.svm.run_dir / "web" / f"scanner-{index}.json"
-        report.write_text(json.dumps(json.loads(report.read_text()) | {"build": "another"}))
     web.svm.start()
     assert wait_until(lambda: not set(web.scanners()) & {*before, None}, RENEWAL_SECONDS), web.svm.log
     assert wait_until(web.blocks, SWITCH_SECONDS)

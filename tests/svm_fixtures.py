@@ -31,7 +31,7 @@ from lab_fixtures import lab_name
 
 MAIN = "from hyperward.cli.main import main; main()"
 READY_SECONDS = 30.0
-_SOURCES = Path(hyperward.__file__).resolve().parents[1]
+SOURCES = Path(hyperward.__file__).resolve().parents[1]
 
 
 def policy(name: str, *vms: str, **settings: Any) -> dict[str, Any]:
@@ -102,8 +102,8 @@ class Svm:
     def log(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""
 
-    def start(self) -> None:
-        """Start the daemon and wait until all that is wanted is in force."""
+    def start(self, sources: Path = SOURCES) -> None:
+        """Start the daemon, as it is installed below `sources`, and wait until all that is wanted is in force."""
         self.starts += 1
         with self.log_file.open("ab") as output:
             self.daemon = subprocess.Popen(
@@ -111,7 +111,7 @@ class Svm:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=environment(),
+                env=environment(sources),
                 cwd="/",
                 start_new_session=True,
             )
@@ -223,8 +223,8 @@ def svm(svm_lab: Lab, tmp_path: Path) -> Iterator[Svm]:
         yield svm
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(_SOURCES), "COLUMNS": "200"}
+def environment(sources: Path = SOURCES) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(sources), "COLUMNS": "200"}
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

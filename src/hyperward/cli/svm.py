@@ -88,5 +88,5 @@ def _rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
         text = (
             f"{failure['component']} {failure['why']}: {failure['passed']} packets passed, {failure['dropped']} dropped"
         )
-        rows.append((f"failure action, {failure['vm'] or failure['port']}", text))
+        rows.append((f"inspection of {failure['vm'] or failure['port']}", text))
     return rows

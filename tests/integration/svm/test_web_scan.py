@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 import pytest
 
 from hyperward.events.model import Event, EventAction, Feature, Kind, Severity
+from hyperward.ips.engine.procfs import process_info
 from hyperward.lab.deadline import wait_until
 from hyperward.lab.outcome import Result
 from hyperward.lab.plan import OUT
 from hyperward.lab.topology import Lab
 from hyperward.webscan.database.builder import build
 from hyperward.webscan.database.model import Entry, EntryKind
-from svm_fixtures import Svm, running_svm
+from svm_fixtures import SOURCES, Svm, running_svm
 from svm_traffic import attack, until_cut
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.timeout(240)]
@@ -29,6 +31,7 @@ ENTRIES = (
     Entry(EntryKind.DOMAIN, "slots.example", "gambling", "own"),
 )
 SWITCH_SECONDS = 15.0
+RENEWAL_SECONDS = 90.0
 
 
 class Web:
@@ -238,6 +241,26 @@ def test_blocking_goes_on_without_the_daemon_and_the_next_one_adopts_the_scanner
     assert web.blocks()
     # What was blocked meanwhile is stored too, each once.
     assert wait_until(lambda: len(web.events()) == 2, SWITCH_SECONDS), web.events()
+
+
+def test_after_an_upgrade_the_scanners_of_before_are_replaced(web: Web, tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(SOURCES / "hyperward", older / "hyperward", ignore=shutil.ignore_patterns("__pycache__"))
+    (older / "hyperward" / "gone.py").write_text("")
+    current = web.scanners()
+    web.svm.kill_daemon()
+    for pid in current:
+        os.kill(pid, signal.SIGKILL)
+    web.svm.start(older)
+    before = web.scanners()
+    web.svm.kill_daemon()
+    web.svm.start()
+    assert wait_until(lambda: not set(web.scanners()) & {*before, None}, RENEWAL_SECONDS), web.svm.log
+    assert wait_until(web.blocks, SWITCH_SECONDS)
+    assert web.lets(CLEAN)
+    assert web.svm.events(Kind.SCANNER_CRASHED) == []
+    assert all(one["error"] == "" for one in web.svm.ask("status")["scanners"]["processes"])
+    assert all(process_info(pid) is None for pid in before)
 
 
 def test_a_replaced_database_is_in_force_without_a_restart_and_a_damaged_one_holds_nothing_up(

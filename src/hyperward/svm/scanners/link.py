@@ -185,7 +185,8 @@ class ScannerLink:
         while True:
             reports = self.reports()
             running = [index for index in range(self._supervisor.count) if self._supervisor.process(index) is not None]
-            refused = _refused(reports, version, looked)
+            current = {index: report for index, report in reports.items() if not self._supervisor.outdated(index)}
+            refused = _refused(current, version, looked)
             if refused:
                 return refused
             waiting = [

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from hyperward.build import build_id
 from hyperward.errors import HyperwardError, InputError
 from hyperward.files import write_atomically
 from hyperward.fromjson import from_json
@@ -95,6 +96,7 @@ class Follower:
             databases=self._open.versions(),
             error=self._refused or "; ".join(self._open.unusable.values()),
             unusable=self._open.unusable,
+            build=build_id(),
             looked=self._seen or (0, 0, 0, 0),
             counters=self._counters(),
         )

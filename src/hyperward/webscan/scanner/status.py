@@ -13,6 +13,7 @@ class ScannerStatus(msgspec.Struct, frozen=True):
     Args:
         pid: of its process.
         started: when that began, in clock ticks since boot, as /proc/PID/stat has it.
+        build: of the package that it runs, as `hyperward.build` has it; empty where it is from before there was one.
         settings_version: of the settings in force; 0 before the first.
         databases: version by path of the address databases in use.
         error: what of the settings was not taken over; empty when nothing. Together with the version of those
@@ -30,6 +31,7 @@ class ScannerStatus(msgspec.Struct, frozen=True):
     unusable: dict[str, str] = {}
     looked: Identity = (0, 0, 0, 0)
     counters: dict[str, int] = {}
+    build: str = ""
 
 
 def identity(path: Path) -> Identity:

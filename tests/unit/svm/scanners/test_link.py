@@ -31,6 +31,7 @@ class Ourselves(ScannerSupervisor):
     def __init__(self, count: int) -> None:
         super().__init__(count, Nothing(), StubSlots(), self.ignore)
         self.runs = [True] * count
+        self.old: set[int] = set()
         self.calls: list[str] = []
         self.started_hook: Callable[[], None] = lambda: None
         info = process_info(os.getpid())
@@ -46,6 +47,9 @@ class Ourselves(ScannerSupervisor):
     def answers(self, index: int) -> bool:
         return self.runs[index]
 
+    def outdated(self, index: int) -> bool:
+        return index in self.old
+
     async def start(self) -> None:
         self.calls.append("start")
         self.started_hook()
@@ -60,6 +64,9 @@ class Nothing:
 
     def spawn(self, index: int) -> WatchedProcess:
         raise SystemFault(f"{index}")
+
+    def build_of(self, index: int, process: WatchedProcess) -> str | None:
+        raise SystemFault(f"{index}, {process.info.pid}")
 
     def last_words(self, index: int) -> str:
         return str(index)
@@ -151,6 +158,16 @@ def test_a_refusal_keeps_ports_from_being_switched(node: Node) -> None:
     assert node.follow(PORTS) == "web scanner 1 refuses the settings: a.hwa: damaged"
     assert [one["error"] for one in node.link.status()["processes"]] == ["", "a.hwa: damaged"]
     assert not node.link.state().all_follow
+
+
+def test_what_a_scanner_of_another_build_refuses_is_no_refusal(node: Node) -> None:
+    def report() -> None:
+        node.report(0, 1)
+        node.report(1, 0, error="unknown field")
+
+    node.supervisor.started_hook = report
+    node.supervisor.old = {1}
+    assert node.follow(PORTS) == ""
 
 
 def test_an_error_of_settings_before_is_no_refusal_of_these(node: Node) -> None:

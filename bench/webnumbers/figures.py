@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
-
 UNSURE_SPREAD = 0.30
 """Part of the median by which rounds may differ."""
 UNSURE_FOREIGN = 0.25

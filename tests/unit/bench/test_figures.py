@@ -102,6 +102,7 @@ def test_json_is_plain() -> None:
         "bound": "at least",
         "unit": "",
         "note": "",
+        "sure": True,
         "holds": False,
     }
     assert found["series"][0]["median"] == 1.5

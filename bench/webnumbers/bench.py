@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hyperward.webscan.database import open_database
 from hyperward.webscan.settings import WebScan
-from webnumbers.figures import Bound, Row, Series, note_of, ratio
+from webnumbers.figures import Bound, Row, Series, note_of, ratio, sure_of
 from webnumbers.ground import Ground
 from webnumbers.guard import Guard
 from webnumbers.loads import LARGE, SMALL, THREADS, Load, bulk, fetch, wrk
@@ -83,14 +83,14 @@ class Bench:
         for found, limit in zip(self._plain, (LIMIT_SMALL, LIMIT_LARGE, LIMIT_BULK), strict=True):
             (with_it,), (without,) = found[GUARDED].series, found[OPEN].series
             name = f"{with_it.name}, part of unprotected"
-            rows.append(Row(name, ratio(with_it, without), limit, note=note_of(with_it, without)))
+            rows.append(_row(name, ratio(with_it, without), limit, with_it, without))
         for prefix, size in ((SMALL, "1 KB"), (LARGE, "100 KB")):
             load = replace(self._load(prefix), kept=False)
             kind = Kind(((f"{size}, a connection each", "req/s"),), partial(self._ask, load))
             found = self._both(kind)
             (with_it,), (without,) = found[GUARDED].series, found[OPEN].series
             name = f"{with_it.name}, part of unprotected"
-            rows.append(Row(name, ratio(with_it, without), note=note_of(with_it, without)))
+            rows.append(_row(name, ratio(with_it, without), None, with_it, without))
         small = self._plain[0][GUARDED].samples
         each = sum(one.scanners for one in small) / max(sum(one.requests for one in small), 1) * 1e6
         note = "user and system, with what the kernel does on the way of their frames"
@@ -110,7 +110,8 @@ class Bench:
             with_it, without = found[GUARDED].series[at], found[OPEN].series[at]
             added = with_it.median - without.median
             name = f"added to the {with_it.name}"
-            rows.append(Row(name, added, limit, Bound.UNDER, "us", note_of(with_it, without, found[GUARDED].series[0])))
+            note = note_of(with_it, without, found[GUARDED].series[0])
+            rows.append(Row(name, added, limit, Bound.UNDER, "us", note, sure_of(with_it, without)))
         return rows
 
     def against(self, stock: Stock) -> list[Row]:
@@ -132,7 +133,7 @@ class Bench:
             self.faults += [fault for sample in found[STOCK].samples for fault in sample.faults]
             (with_it,), (theirs,) = plain[GUARDED].series, found[STOCK].series
             name = f"{with_it.name}, times stock Suricata"
-            rows.append(Row(name, ratio(with_it, theirs), limit, note=note_of(with_it, theirs)))
+            rows.append(_row(name, ratio(with_it, theirs), limit, with_it, theirs))
         return rows
 
     def resident(self, database: Path, listed: Path) -> list[Row]:
@@ -217,6 +218,10 @@ def unscanned(counted: Mapping[str, int], requests: int) -> list[str]:
     if counted.get("web_handed", 0) < requests:
         faults.append(f"only {counted.get('web_handed', 0)} packets of {requests} requests went to the scanners")
     return faults
+
+
+def _row(name: str, value: float, limit: float | None, *series: Series) -> Row:
+    return Row(name, value, limit, note=note_of(*series), sure=sure_of(*series))
 
 
 def _flat(found: Iterable[Found]) -> list[Series]:

@@ -6,6 +6,11 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
+UNSURE_SPREAD = 0.30
+"""Part of the median by which rounds may differ."""
+UNSURE_FOREIGN = 0.25
+"""Cores' worth of CPU that others may take in a round."""
+
 
 class Bound(Enum):
     """On which side of its limit a value has to be."""
@@ -64,6 +69,7 @@ class Row:
         bound: on which side of it the value has to be.
         unit: of value and limit.
         note: how the value came about.
+        sure: False where rounds differ so much, or others took so much, that the value may be chance.
     """
 
     what: str
@@ -72,6 +78,7 @@ class Row:
     bound: Bound = Bound.AT_LEAST
     unit: str = ""
     note: str = ""
+    sure: bool = True
 
     @property
     def holds(self) -> bool:
@@ -108,6 +115,11 @@ def ratio(over: Series, under: Series) -> float:
     return over.median / under.median if under.median else 0.0
 
 
+def sure_of(*series: Series) -> bool:
+    """Tell whether rounds agree, and were measured by themselves, well enough to say something."""
+    return all(one.spread <= UNSURE_SPREAD and one.foreign <= UNSURE_FOREIGN for one in series)
+
+
 def note_of(*series: Series) -> str:
     """Return medians and spreads behind a value."""
     return "; ".join(f"{one.guard} {shown(one.median)} {one.unit} (±{one.spread / 2:.0%})" for one in series)
@@ -115,9 +127,9 @@ def note_of(*series: Series) -> str:
 
 def shown(value: float) -> str:
     """Return a number with as many digits as a reader needs."""
-    if value >= 1000:  # noqa: PLR2004 - from here on the fraction says nothing
+    if abs(value) >= 1000:  # noqa: PLR2004 - from here on the fraction says nothing
         return f"{value:,.0f}"
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
 
 
 def limit_of(row: Row) -> str:
@@ -129,7 +141,7 @@ def verdict_of(row: Row) -> str:
     """Return what is to be said of a row."""
     if row.limit is None:
         return ""
-    return "holds" if row.holds else "MISSED"
+    return ("holds" if row.holds else "MISSED") + ("" if row.sure else ", unsure")
 
 
 def as_text(result: Result) -> str:

@@ -2,7 +2,20 @@ import json
 
 import pytest
 
-from webnumbers.figures import Bound, Result, Round, Row, Series, as_json, as_markdown, as_text, note_of, ratio, shown
+from webnumbers.figures import (
+    Bound,
+    Result,
+    Round,
+    Row,
+    Series,
+    as_json,
+    as_markdown,
+    as_text,
+    note_of,
+    ratio,
+    shown,
+    sure_of,
+)
 
 
 def series(*values: float, guard: str = "protected") -> Series:
@@ -41,10 +54,18 @@ def test_a_row_holds_its_limit(value: float, bound: Bound, *, expected: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(123_456.7, "123,457"), (250.4, "250"), (12.345, "12.3"), (0.9049, "0.905"), (0.0, "0")]
+    ("value", "text"),
+    [(123_456.7, "123,457"), (250.4, "250"), (12.345, "12.3"), (0.9049, "0.905"), (0.0, "0"), (-3840.2, "-3,840")],
 )
 def test_numbers_are_short(value: float, text: str) -> None:
     assert shown(value) == text
+
+
+def test_what_may_be_chance_is_called_so() -> None:
+    assert sure_of(series(90.0, 110.0))
+    assert not sure_of(series(90.0, 110.0), series(50.0, 150.0))
+    assert not sure_of(Series("x", "open", "us", (Round(1.0, 0.9),)))
+    assert "MISSED, unsure" in as_text(result(Row("part", 0.4, 0.5, sure=False)))
 
 
 def result(*rows: Row, faults: tuple[str, ...] = ()) -> Result:
@@ -81,6 +102,7 @@ def test_json_is_plain() -> None:
         "bound": "at least",
         "unit": "",
         "note": "",
+        "sure": True,
         "holds": False,
     }
     assert found["series"][0]["median"] == 1.5

@@ -52,8 +52,9 @@ bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
 	@.venv/bin/python bench/policy.py
 	@$(AS_ROOT) .venv/bin/python bench/exclusions.py
-	@.venv/bin/python bench/lists.py
-	@.venv/bin/python bench/addresses.py
+	@.venv/bin/python bench/address_lists.py
+	@.venv/bin/python bench/address_database.py
+	@$(AS_ROOT) .venv/bin/python bench/web.py --no-limits
 
 fuzz: venv
 	@set -e; for name in $(TARGETS); do nice .venv/bin/python fuzz/run.py $$name --inputs $(INPUTS); done

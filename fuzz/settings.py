@@ -9,7 +9,6 @@ from hyperward.events.model import VmRef
 from hyperward.events.web import WebPort, decode_record, event_of_record
 from hyperward.fromjson import from_json
 from hyperward.policy.actions import WebAction
-from hyperward.svm.scanners.report import ScannerReport
 from hyperward.webscan.address import from_request
 from hyperward.webscan.database import Layers
 from hyperward.webscan.masks import MaskSet, parse_mask
@@ -18,6 +17,7 @@ from hyperward.webscan.scanner.blockpage import MAX_TEMPLATE, PageValues, parse_
 from hyperward.webscan.scanner.follow import read_settings
 from hyperward.webscan.scanner.records import WebRecord
 from hyperward.webscan.scanner.rules import make_rules
+from hyperward.webscan.scanner.status import ScannerStatus
 from hyperward.webscan.settings import PortScan, ScannerSettings, WebScan
 from scratch_file import ScratchFile
 
@@ -68,7 +68,7 @@ TOKENS = (
 SEEDS = (
     msgspec.json.encode(ScannerSettings(3, "svm-1", (), (_SCAN,), {5: PortScan("vm", "policy", 0)})),
     msgspec.json.encode(ScannerSettings(0, "")),
-    msgspec.json.encode(ScannerReport(7, 99, 3, {"/db/a": "v1"}, "why")),
+    msgspec.json.encode(ScannerStatus(7, 99, 3, {"/db/a": "v1"}, "why")),
     msgspec.json.encode(_RECORD),
     b"<html>{{address}} {{ category }}\n{{event}} {{contact}}</html>",
 )
@@ -117,10 +117,10 @@ def _record(data: bytes) -> None:
 
 def _report(data: bytes) -> None:
     try:
-        report = from_json(data, ScannerReport)
+        report = from_json(data, ScannerStatus)
     except ValueError:
         return
-    if from_json(msgspec.json.encode(report), ScannerReport) != report:
+    if from_json(msgspec.json.encode(report), ScannerStatus) != report:
         raise AssertionError("the report is read as another one")
 
 

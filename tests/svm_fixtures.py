@@ -90,7 +90,7 @@ class Svm:
             capture_output=True,
             text=True,
             timeout=60,
-            env=_environment(),
+            env=environment(),
             cwd="/",
         )
 
@@ -111,7 +111,7 @@ class Svm:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=_environment(),
+                env=environment(),
                 cwd="/",
                 start_new_session=True,
             )
@@ -223,7 +223,7 @@ def svm(svm_lab: Lab, tmp_path: Path) -> Iterator[Svm]:
         yield svm
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(_SOURCES), "COLUMNS": "200"}
 
 

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 import pytest
 
-from hyperward.lab.demo import Scenario, Step, protected_vms
+from hyperward.lab.demo import UNPROTECTED_VM, Scenario, protected_vms
 from hyperward.lab.evidence import Row
 from hyperward.lab.plan import HOST
 from hyperward.lab.procs import processes_in
 from hyperward.lab.scene import play
+from hyperward.lab.step import Step
 from hyperward.lab.svm_process import LabSvm
 from hyperward.lab.topology import Lab
+from hyperward.lab.web.scenario import WebScenario
 from hyperward.policy.fields import Mode
 from lab_fixtures import MakeLab
 from shared_data import shared_data
@@ -28,6 +30,7 @@ class Stage(NamedTuple):
     lab: Lab
     svm: LabSvm
     scenario: Scenario
+    web: WebScenario
     rules: tuple[Path, ...]
 
 
@@ -43,7 +46,9 @@ def stage(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Stage]:
     download, qemu_download = (500 * MIB, 64 * MIB) if starter else (64 * MIB, 16 * MIB)
     with LabSvm(lab, protected=protected_vms(lab.plan), rules=rules, seconds=LOAD_SECONDS) as svm:
         scenario = Scenario(lab, svm, progress=lambda _: None, download=download, qemu_download=qemu_download)
-        yield Stage(lab, svm, scenario, rules)
+        vms = protected_vms(lab.plan)
+        web = WebScenario(lab, svm, progress=lambda _: None, protected=vms, unprotected=UNPROTECTED_VM)
+        yield Stage(lab, svm, scenario, web, rules)
 
 
 def _filtered_ports(lab: Lab) -> list[str]:
@@ -66,6 +71,21 @@ def test_standard_mode_cuts_every_attack_and_disturbs_nothing_else(stage: Stage)
 def test_monitoring_mode_reports_every_attack_and_touches_nothing(stage: Stage) -> None:
     assert _wrong(stage.scenario.monitoring()) == []
     assert {vm["mode"] for vm in stage.svm.vms().values()} == {"monitoring", None}
+
+
+def test_listed_addresses_are_blocked_and_others_are_not(stage: Stage) -> None:
+    step = stage.web.standard()
+    assert len(step.rows) == 20 + 16 + 3  # of the namespace VM, of the QEMU VM, transfers meanwhile
+    assert _wrong(step) == []
+    assert len({row.event for row in step.rows if row.event}) == 12 + 10
+
+
+def test_listed_addresses_load_in_monitoring_mode_and_are_reported(stage: Stage) -> None:
+    assert _wrong(stage.web.monitoring()) == []
+
+
+def test_listed_addresses_load_without_a_policy(stage: Stage) -> None:
+    assert _wrong(stage.web.without_policy()) == []
 
 
 def test_a_vm_without_policy_is_not_touched_and_the_way_back_to_standard_mode_blocks(stage: Stage) -> None:

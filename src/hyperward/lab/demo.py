@@ -5,12 +5,10 @@ mode again; a blocked source. Standard mode again also closes the proof that not
 policy: events come in order, so what its attacks would have caused is there before the last attack's event.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
-from hyperward.errors import SystemFault
-from hyperward.events.model import Event
 from hyperward.lab.deadline import wait_until
 from hyperward.lab.evidence import Expectation, Row, Tried, events_by_attack, judge
 from hyperward.lab.outcome import Result
@@ -18,6 +16,7 @@ from hyperward.lab.plan import OUT, QEMU_VM, LabPlan, plan_lab
 from hyperward.lab.running import run_check
 from hyperward.lab.scenario import DOWNLOAD, QEMU_DOWNLOAD, Attack, Check, CheckKind, attacks, checks
 from hyperward.lab.scene import Checked, play
+from hyperward.lab.step import EVENT_SECONDS, Progress, Step
 from hyperward.lab.svm_process import LabSvm
 from hyperward.lab.topology import Lab
 from hyperward.policy.actions import Action
@@ -25,25 +24,10 @@ from hyperward.policy.fields import Mode
 
 DEMO_NAME = "demo"
 NAMESPACE_VM, UNPROTECTED_VM = "vm1", "vm2"
-EVENT_SECONDS = 15.0
 SHUT_OUT_SECONDS = 2.0
 MONITORED_RATE = 32 * 1024 * 1024
 """In monitoring mode the engine does not pace a transfer: between namespaces a download is faster than any network, and
 copies that the engine cannot take in time are lost."""
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A part of the scenario and what came of it."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything went as expected."""
-        return all(row.ok for row in self.rows)
 
 
 def demo_plan(name: str = DEMO_NAME, *, qemu: bool = True) -> LabPlan:
@@ -106,7 +90,7 @@ class Scenario:
     def without_policy(self) -> Step:
         """A VM that no policy covers is attacked; then the others, back in standard mode, once more."""
         untouched = self._attacks_of([UNPROTECTED_VM])
-        before = self._last_event()
+        before = self._svm.last_event()
         tried, checked = play(self._lab, untouched, self._small_checks([UNPROTECTED_VM]), self._progress)
         rows = [self._interface_row()]
         self._progress("changing the policy file back to standard mode")
@@ -122,7 +106,7 @@ class Scenario:
         """With `terminate_and_block` an attack shuts its source out, until it is let go."""
         self._progress("changing the policy file to terminate_and_block")
         self._svm.set_policy(self._vms, Mode.STANDARD, Action.TERMINATE_AND_BLOCK)
-        before = self._last_event()
+        before = self._svm.last_event()
         attack = next(one for one in self.attacks if one.name == f"log4shell-{OUT}-{NAMESPACE_VM}-v4")
         tried, _ = play(self._lab, [attack], [], self._progress)
         rows = self._judge(tried, before, Expectation.SOURCE_BLOCKED)
@@ -143,7 +127,7 @@ class Scenario:
         return Row(what, "no answer", outcome.result.value, outcome.result is Result.TIMED_OUT)
 
     def _protected(self, title: str, expectation: Expectation, downloads: Sequence[Check]) -> Step:
-        before = self._last_event()
+        before = self._svm.last_event()
         chosen = [*self._small_checks(self._vms), *downloads]
         tried, checked = play(self._lab, self._attacks_of(self._vms), chosen, self._progress)
         rows = [*self._judge(tried, before, expectation), *(one.row() for one in checked)]
@@ -156,7 +140,7 @@ class Scenario:
         rows: list[Row] = []
 
         def judged() -> bool:
-            found = events_by_attack(tried, self._events_after(before))
+            found = events_by_attack(tried, self._svm.events_after(before))
             rows[:] = [judge(one, events, expectation) for one, events in zip(tried, found, strict=True)]
             return all(row.ok for row in rows)
 
@@ -182,20 +166,6 @@ class Scenario:
     def _downloads(self, family: int) -> list[Check]:
         downloads = [check for check in self._checks if check.kind is CheckKind.DOWNLOAD and check.family == family]
         return [check for check in downloads if check.client in self._vms]
-
-    def _last_event(self) -> int:
-        with self._svm.events() as reader:
-            return reader.last()
-
-    def _events_after(self, after: int) -> list[Event]:
-        if not self._svm.alive:
-            raise SystemFault("the SVM has ended", where=str(self._svm.log))
-        events: list[Event] = []
-        with self._svm.events() as reader:
-            while batch := reader.newer(after):
-                after = batch[-1].seq
-                events += [stored.event for stored in batch]
-        return events
 
 
 def _under_attack(download: Checked, tried: Sequence[Tried]) -> Row:

@@ -16,18 +16,28 @@ _PAGES = {
     "/": b'<!DOCTYPE html><title>Hyperward lab</title><h1>Hyperward lab</h1><a href="/about.html">More</a>\n',
     "/about.html": b"<!DOCTYPE html><title>About</title><p>It exists to be attacked, and to be protected.</p>\n",
 }
+_SITE = b"<!DOCTYPE html><title>A page</title><p>A page of a site that somebody might list.</p>\n"
+"""What is below /site/, whatever its name: so that a listed path is there to be had where nobody protects."""
 
 
 class HttpService(ThreadingHTTPServer):
-    """Listens on port 80 for IPv4 and IPv6."""
+    """Listens on a port for IPv4 and IPv6; `name` is the service in its records."""
 
     address_family = socket.AF_INET6
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, writer: RecordWriter, port: int = 80) -> None:
+    def __init__(
+        self,
+        writer: RecordWriter,
+        port: int = 80,
+        *,
+        name: str = "http",
+        handler: "type[HttpHandler] | None" = None,
+    ) -> None:
         self.writer = writer
-        super().__init__(("::", port), HttpHandler)
+        self.name = name
+        super().__init__(("::", port), handler or HttpHandler)
 
     def server_bind(self) -> None:
         """Bind for both families; the base class would also look up a host name, which takes long without DNS."""
@@ -52,7 +62,7 @@ class HttpHandler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Record the connection, whether or not a request will come."""
         super().setup()
-        self.server.writer.write("http", "connection", self.client_address[0])
+        self.server.writer.write(self.server.name, "connection", self.client_address[0])
 
     def do_GET(self) -> None:
         """Send a page, or `/big?bytes=N`."""
@@ -65,7 +75,7 @@ class HttpHandler(BaseHTTPRequestHandler):
                 return
             self._send_big(int(size))
             return
-        page = _PAGES.get(parts.path)
+        page = _SITE if parts.path.startswith("/site/") else _PAGES.get(parts.path)
         self._send(HTTPStatus.OK if page else HTTPStatus.NOT_FOUND, page or b"Not found\n")
 
     do_HEAD = do_GET  # noqa: N815 - the base class's name
@@ -92,7 +102,7 @@ class HttpHandler(BaseHTTPRequestHandler):
 
     def _record(self, size: int, checksum: str) -> None:
         self.server.writer.write(
-            "http",
+            self.server.name,
             "request",
             self.client_address[0],
             method=self.command,

@@ -14,6 +14,7 @@ from enum import StrEnum
 from ipaddress import IPv4Interface, IPv6Interface
 
 from hyperward.errors import InputError
+from hyperward.lab.web.sites import SITES
 
 HOST = "host"
 OUT = "out"
@@ -22,6 +23,8 @@ BRIDGE = "br0"
 GUEST_NIC = "eth0"
 DOMAIN = "hyperward.test"
 """The lab's DNS domain; `.test` is reserved for such use (RFC 2606)."""
+OTHER_HTTP_PORT = 8080
+"""Where the outside host serves HTTP besides port 80: addresses are found on any port."""
 MAX_VMS = 64
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -94,8 +97,10 @@ class LabPlan:
         return (self.netns_name(HOST), *rest)
 
     def dns_names(self) -> dict[str, tuple[str, str]]:
-        """Return what the lab's DNS servers answer: name to (IPv4, IPv6) address."""
-        return {f"{node.name}.{DOMAIN}": (node.address(4), node.address(6)) for node in self.nodes}
+        """Return what the lab's DNS servers answer, name to (IPv4, IPv6) address: machines and sites."""
+        outside = self.node(OUT)
+        sites = {name: (outside.address(4), outside.address(6)) for name in SITES}
+        return sites | {f"{node.name}.{DOMAIN}": (node.address(4), node.address(6)) for node in self.nodes}
 
 
 def check_lab_name(name: str) -> str:

@@ -17,16 +17,25 @@ Spawn = Callable[[Sequence[str], Sequence[int]], subprocess.Popen[bytes]]
 START_SECONDS = 30.0
 
 
-def service_command(records: Path, ready: int, names: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Return the command that serves HTTP (80), SSH (22) and DNS (53), IPv4 and IPv6."""
-    return [sys.executable, "-m", "hyperward.lab.serve", str(records), str(ready), json.dumps(names)]
+def service_command(
+    records: Path, ready: int, names: Mapping[str, tuple[str, str]], certificate: Path | None = None
+) -> list[str]:
+    """Return the command that serves HTTP (80), SSH (22) and DNS (53), IPv4 and IPv6.
+
+    With the folder of a certificate, also HTTP (8080), HTTP over TLS (443) and HTTP/3 (UDP 443).
+    """
+    command = [sys.executable, "-m", "hyperward.lab.serve", str(records), str(ready), json.dumps(names)]
+    return [*command, "" if certificate is None else str(certificate)]
 
 
 def start_services(
     starts: Mapping[str, tuple[Path, Spawn]],
     names: Mapping[str, tuple[str, str]],
+    certificates: Mapping[str, Path],
 ) -> None:
     """Start the servers of several machines at once, by machine name: records file and how to spawn there.
+
+    `certificates` has the folder of a certificate for each machine that serves TLS too.
 
     Raises:
         SystemFault: one of them did not listen within 30 s.
@@ -37,7 +46,7 @@ def start_services(
             read_end, write_end = os.pipe()
             waiting[read_end] = node
             try:
-                spawn(service_command(records, write_end, names), [write_end])
+                spawn(service_command(records, write_end, names, certificates.get(node)), [write_end])
             finally:
                 os.close(write_end)
         deadline = Deadline.after(START_SECONDS)

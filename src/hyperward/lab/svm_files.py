@@ -1,4 +1,4 @@
-"""The files of the SVM that protects a lab: configuration, inventory and policy, in the lab's folder."""
+"""The files of the SVM that protects a lab: configuration, inventory, policy, addresses; in the lab's folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ import yaml
 
 from hyperward.files import write_atomically
 from hyperward.lab.plan import LabPlan
+from hyperward.lab.web.sites import build_database
 from hyperward.policy.actions import Action
 from hyperward.policy.fields import Mode
 
+ADDRESSES = "addresses.hwa"
 HEARTBEAT_MS = 900
 """The longest that a configuration may ask for: a laboratory shares its processors with a virtual machine in software
 emulation, and a pause of the engine is no finding here."""
@@ -44,6 +46,11 @@ class SvmFiles:
         return self.home / "policy.yaml"
 
     @property
+    def addresses(self) -> Path:
+        """The address database of the lab's sites."""
+        return self.home / ADDRESSES
+
+    @property
     def run_dir(self) -> Path:
         """Sockets, and pins where the machine has no BPF file system."""
         return self.home / "run"
@@ -54,8 +61,17 @@ class SvmFiles:
         return self.home / "state"
 
 
-def config_text(plan: LabPlan, rules: Sequence[Path] = ()) -> str:
-    """Return the configuration; no rules stand for the starter rules of the package."""
+def config_text(plan: LabPlan, rules: Sequence[Path] = (), *, repository: Path | None = None) -> str:
+    """Return the configuration.
+
+    Args:
+        plan: of the lab.
+        rules: rule files or archives; none stands for those of the databases.
+        repository: folder that databases come from; without it the lab's own addresses take their place.
+    """
+    databases: dict[str, Any] = {"addresses": [ADDRESSES]}
+    if repository is not None:
+        databases = {"databases": {"source": str(repository)}}
     return _yaml(
         {
             "name": f"svm-{plan.name}",
@@ -64,6 +80,7 @@ def config_text(plan: LabPlan, rules: Sequence[Path] = ()) -> str:
             "policy_file": "policy.yaml",
             "inventory_file": "inventory.yaml",
             "rules": [str(path) for path in rules],
+            **databases,
             "heartbeat_ms": HEARTBEAT_MS,
         }
     )
@@ -98,18 +115,28 @@ def policy_text(vms: Sequence[str], mode: Mode, action: Action = Action.TERMINAT
             "network_attacks": {"action": action.value},
             "suspicious_activity": {"action": Action.TERMINATE.value},
         },
+        "web_addresses": {"enabled": True, "contact": "Whoever started this laboratory"},
     }
     return _yaml({"policies": [policy]})
 
 
-def write_files(files: SvmFiles, plan: LabPlan, *, protected: Sequence[str], rules: Sequence[Path] = ()) -> None:
+def write_files(
+    files: SvmFiles,
+    plan: LabPlan,
+    *,
+    protected: Sequence[str],
+    rules: Sequence[Path] = (),
+    repository: Path | None = None,
+) -> None:
     """Write all files; the policy is in standard mode.
 
     Raises:
-        OSError: the lab's folder cannot be written.
+        OSError, SystemFault: the lab's folder cannot be written.
     """
     files.home.mkdir(exist_ok=True)
-    write_atomically(files.config, config_text(plan, rules).encode())
+    if repository is None:
+        build_database(files.addresses)
+    write_atomically(files.config, config_text(plan, rules, repository=repository).encode())
     write_atomically(files.inventory, inventory_text(plan).encode())
     write_policy(files, protected, Mode.STANDARD)
 

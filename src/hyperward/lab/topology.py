@@ -12,11 +12,12 @@ import structlog
 
 import hyperward
 from hyperward.errors import InputError, SystemFault
+from hyperward.lab.certificate import CertificateFiles, write_certificate
 from hyperward.lab.cleanup import destroy_lab, is_orphan
 from hyperward.lab.console import Console
 from hyperward.lab.links import apply_links
 from hyperward.lab.netns import NetNs, namespaces_of, require_root
-from hyperward.lab.plan import HOST, QEMU_VM, Kind, LabPlan
+from hyperward.lab.plan import HOST, OUT, QEMU_VM, Kind, LabPlan
 from hyperward.lab.procs import ProcessRef, process_ref
 from hyperward.lab.qemu import QemuPaths, start_vm, stop_vm
 from hyperward.lab.qmp import Qmp
@@ -215,7 +216,10 @@ class Lab:
 
         nodes = [node.name for node in self.plan.nodes if node.kind is not Kind.QEMU]
         starts = {node: (self.folder / f"{node}.records", spawner(node)) for node in nodes}
-        start_services(starts, self.plan.dns_names())
+        files = CertificateFiles(self.folder)
+        names, outside = self.plan.dns_names(), self.plan.node(OUT)
+        write_certificate(files, names, [outside.address(4), outside.address(6)])
+        start_services(starts, names, {OUT: files.folder})
 
     def _process(self, name: str) -> ProcessRef | None:
         try:

@@ -41,7 +41,7 @@ def curl_command(
     if rate:
         command += ["--limit-rate", str(rate)]
     if upload:
-        command += ["--upload-file", "-"]
+        command += ["--upload-file", "/dev/stdin"]  # unlike "-", it has a size, which goes into the head
     return [*command, "--url", request.url(address)]
 
 

@@ -74,6 +74,17 @@ class ControlServer:
             return {"error": error.line()}
 
 
+def is_listening(path: Path) -> bool:
+    """Tell whether a daemon listens at `path`."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+            channel.settimeout(_REQUEST_SECONDS)
+            channel.connect(str(path))
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
+
+
 def ask(path: Path, command: str, *, patience: float = _REQUEST_SECONDS, **arguments: str) -> Any:
     """Send one request to the daemon that listens at `path` and return its answer.
 

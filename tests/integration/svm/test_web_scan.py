@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hyperward.events.model import Event, EventAction, Feature, Kind
+from hyperward.events.model import Event, EventAction, Feature, Kind, Severity
 from hyperward.lab.deadline import wait_until
 from hyperward.lab.outcome import Result
 from hyperward.lab.plan import OUT
@@ -240,7 +240,9 @@ def test_blocking_goes_on_without_the_daemon_and_the_next_one_adopts_the_scanner
     assert wait_until(lambda: len(web.events()) == 2, SWITCH_SECONDS), web.events()
 
 
-def test_a_replaced_database_is_in_force_without_a_restart_and_a_damaged_one_is_not(web: Web, tmp_path: Path) -> None:
+def test_a_replaced_database_is_in_force_without_a_restart_and_a_damaged_one_holds_nothing_up(
+    web: Web, tmp_path: Path
+) -> None:
     database, before = tmp_path / "a.hwa", web.scanners()
     fresh = tmp_path / "b.hwa"
     build([Entry(EntryKind.DOMAIN, CLEAN, "malicious", "urls")], fresh, version="2")
@@ -252,9 +254,16 @@ def test_a_replaced_database_is_in_force_without_a_restart_and_a_damaged_one_is_
     broken = tmp_path / "c.hwa"
     broken.write_bytes(database.read_bytes()[:100])
     broken.replace(database)
-    refused = web.svm.wait_for_events(Kind.POLICY_REFUSED)
-    assert "a.hwa" in refused[-1].message
+    [unusable] = web.svm.wait_for_events(Kind.ADDRESSES_UNUSABLE)
+    assert "a.hwa" in unusable.message
+    assert unusable.severity is Severity.WARNING
     assert web.blocks(CLEAN)
+    web.policy(categories={"malicious": "report"})
+    assert web.lets(CLEAN)
+    web.policy()
+    build([Entry(EntryKind.DOMAIN, BAD, "malicious", "urls")], database, version="3")
+    assert web.svm.wait_for_events(Kind.ADDRESSES_USABLE)
+    assert web.blocks()
     assert web.scanners() == before
 
 

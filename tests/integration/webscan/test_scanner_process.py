@@ -18,8 +18,8 @@ from hyperward.lab.deadline import wait_until
 from hyperward.steering.layout import Mode
 from hyperward.steering.scanners import open_maps
 from hyperward.webscan.database.model import Entry, EntryKind
-from hyperward.webscan.scanner.follow import ScannerStatus
 from hyperward.webscan.scanner.records import WebRecord
+from hyperward.webscan.scanner.status import ScannerStatus
 from web_frames import SYN, Line
 from web_lab import SERVER4, SERVER6, WebLab, web_lab
 from web_process import ScannerProcess, scanner_process

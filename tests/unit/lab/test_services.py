@@ -47,8 +47,6 @@ def test_sizes_are_bounded() -> None:
 
 
 def test_the_command_names_files_and_names() -> None:
-    assert service_command(Path("/r"), 7, NAMES)[-3:] == [
-        "/r",
-        "7",
-        '{"vm1.hyperward.test": ["10.77.0.11", "fd77::11"]}',
-    ]
+    names = '{"vm1.hyperward.test": ["10.77.0.11", "fd77::11"]}'
+    assert service_command(Path("/r"), 7, NAMES)[-4:] == ["/r", "7", names, ""]
+    assert service_command(Path("/r"), 7, NAMES, Path("/c"))[-1] == "/c"

@@ -3,10 +3,12 @@ from pathlib import Path
 from hyperward.inventory.file import parse_inventory
 from hyperward.lab.plan import plan_lab
 from hyperward.lab.svm_files import SvmFiles, config_text, inventory_text, policy_text, write_files, write_policy
+from hyperward.lab.web.sites import ENTRIES
 from hyperward.policy.actions import Action
 from hyperward.policy.fields import Mode
 from hyperward.svm.config import LIMITS, SvmConfigFile
 from hyperward.svm.policy_file import parse_policies
+from hyperward.webscan.database.database import open_database
 from hyperward.yamlfile import parse
 
 PLAN = plan_lab(vms=2, qemu=True)
@@ -18,6 +20,7 @@ def test_the_configuration_is_one_that_the_daemon_takes(tmp_path: Path) -> None:
     assert file.name == "svm-lab"
     files = SvmFiles(tmp_path)
     assert (files.home / file.run_dir, files.home / file.state_dir) == (files.run_dir, files.state_dir)
+    assert [files.home / path for path in file.addresses] == [files.addresses]
     assert (files.home / file.policy_file, files.home / file.inventory_file) == (files.policy, files.inventory)
 
 
@@ -33,6 +36,7 @@ def test_the_policy_terminates_and_never_blocks_the_one_outside_host() -> None:
     assert policy.assign.names == ("vm1", "vmq")
     ips = policy.intrusion_prevention
     assert ips.enabled
+    assert policy.web_addresses.enabled
     assert (ips.network_attacks.action, ips.suspicious_activity.action) == (Action.TERMINATE, Action.TERMINATE)
     assert parse_policies(policy_text([], Mode.STANDARD), "policy.yaml") == ()
 
@@ -44,4 +48,7 @@ def test_files_are_written_and_the_policy_replaced(tmp_path: Path) -> None:
     write_policy(files, ["vm1"], Mode.MONITORING)
     assert files.policy.stat().st_ino != before
     assert "monitoring" in files.policy.read_text()
-    assert sorted(path.name for path in files.home.iterdir()) == ["inventory.yaml", "policy.yaml", "svm.yaml"]
+    names = ["addresses.hwa", "inventory.yaml", "policy.yaml", "svm.yaml"]
+    assert sorted(path.name for path in files.home.iterdir()) == names
+    with open_database(files.addresses) as database:
+        assert database.count == len(ENTRIES)

@@ -16,17 +16,20 @@ class Closing:
     Args:
         packet: that completed the refused request.
         answer: what the VM gets; None for a reset.
+        overtaken: whether the other end may have sent something that had not reached the VM when it sent the packet.
+            Then the VM is asked first where its stream is: an answer at another place would be cut off at its begin.
     """
 
-    __slots__ = ("_acked", "_answer", "_first", "_next", "_sent")
+    __slots__ = ("_acked", "_answer", "_asking", "_first", "_next", "_sent")
 
-    def __init__(self, packet: Packet, answer: bytes | None) -> None:
+    def __init__(self, packet: Packet, answer: bytes | None, *, overtaken: bool = False) -> None:
         # Before the other end has answered there is no stream that could carry an answer.
         self._answer = None if packet.flags & SYN or not packet.flags & ACK else answer
         self._first = packet.ack
         self._next = _end(packet)
         self._acked = 0
         self._sent = 0
+        self._asking = overtaken
 
     @property
     def is_reset(self) -> bool:
@@ -35,7 +38,10 @@ class Closing:
 
     def begin(self, packet: Packet) -> tuple[bytes, ...]:
         """Return the first frames for the VM."""
-        return (reset_to_vm(packet),) if self._answer is None else self._send(packet)
+        if self._answer is None:
+            return (reset_to_vm(packet),)
+        # A number before what was received is answered with where the stream is (RFC 9293, 3.10.7.4).
+        return (tcp_to_vm(packet, (self._first - 1) & MASK, self._next, ACK),) if self._asking else self._send(packet)
 
     def packet(self, packet: Packet) -> tuple[bytes, ...]:
         """Return what the VM gets for a further packet of it."""
@@ -46,6 +52,9 @@ class Closing:
         end = _end(packet)
         if ahead(packet.seq, self._next) <= 0 < ahead(end, self._next):
             self._next = end
+        if self._asking:
+            self._asking, self._first = False, packet.ack
+            return self._send(packet)
         acked = ahead(packet.ack, self._first)
         everything = len(self._answer) + 1
         asks = bool(packet.payload or packet.flags & FIN)

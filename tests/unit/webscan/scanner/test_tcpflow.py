@@ -242,7 +242,7 @@ def test_a_huge_body_is_passed_in_steps() -> None:
 def test_a_finished_stream_is_left_to_the_kernel() -> None:
     run = Run()
     assert run.send(0, b"good\ndone\n")[0] == Mark(b"key", FlowState.DONE, (START + 10) & 0xFFFFFFFF)
-    assert [type(command) for command in run.send(200, b"late")] == [Forward]
+    assert [type(command) for command in run.send(200, b"late")] == [Mark, Forward]
 
 
 def test_after_a_gap_reading_begins_where_the_other_end_is() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hyperward.databases import ledger
+from hyperward.databases.changes.model import decode_report
 from hyperward.databases.feeds.misp import event_indicators, feed_events
 from hyperward.databases.feeds.stix import bundle_indicators
 from hyperward.databases.history import read_history
@@ -15,6 +16,7 @@ from hyperward.errors import EngineFault, InputError
 from hyperward.events.web import decode_record
 from hyperward.fromjson import from_json
 from hyperward.ips.engine import journal, protocol
+from hyperward.svm.databases.memory import Memory, load_memory
 from hyperward.svm.scanners.report import read_report
 from hyperward.svm.state import State
 from hyperward.webscan.database.names import decode_names
@@ -37,6 +39,7 @@ REFUSING: dict[str, tuple[type[Exception], Callable[[bytes], object]]] = {
     "ledger": (ValueError, ledger.load),
     "names of a database": (ValueError, decode_names),
     "record of a scanner": (ValueError, decode_record),
+    "change report": (ValueError, decode_report),
     "answer of the engine": (EngineFault, lambda raw: protocol.decode(raw, command="version")),
 }
 
@@ -55,6 +58,7 @@ def test_files_of_our_own_that_a_full_or_failing_disk_left(tmp_path: Path, damag
     path.write_bytes(DAMAGED[damage] + b"\n")
     assert read_report(path) is None
     assert read_history(path, 5) == []
+    assert load_memory(path) == Memory()
     assert journal.load(path, pid=1, started=1) is None
     with pytest.raises(InputError):
         read_settings(path)

@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from hyperward.fromjson import from_json
+
 MAX_RULES: Final = 500
 """Rules of each kind that the report names; all are counted, and all are in the full list."""
 MAX_ENTRIES: Final = 50
@@ -190,4 +192,4 @@ def decode_report(raw: bytes) -> ChangeReport:
     Raises:
         ValueError: the bytes are none.
     """
-    return msgspec.json.decode(raw, type=ChangeReport)
+    return from_json(raw, ChangeReport)

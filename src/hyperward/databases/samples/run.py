@@ -10,6 +10,7 @@ import msgspec
 
 from hyperward.databases.samples.capture import FIRST_PORT, capture
 from hyperward.databases.samples.cases import Sample, samples
+from hyperward.fromjson import from_json
 from hyperward.ips.engine.offline import offline_command, replay
 from hyperward.ips.engine.render import References
 from hyperward.ips.engine.settings import EngineSettings
@@ -81,12 +82,11 @@ def run_samples(job: SampleJob) -> SampleResult:
 
 def stopped(lines: Iterable[bytes]) -> dict[int, str]:
     """Return the first rule that stopped something, by the number of the sample."""
-    decoder = msgspec.json.Decoder(_Record)
     found: dict[int, str] = {}
     for line in lines:
         try:
-            record = decoder.decode(line)
-        except msgspec.DecodeError:
+            record = from_json(line.decode(errors="replace"), _Record)
+        except ValueError:
             continue
         alert = record.alert
         if record.event_type == "alert" and alert is not None and alert.action == "blocked":

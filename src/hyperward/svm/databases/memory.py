@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 
 RETRY_REFUSED: Final = timedelta(hours=1)
 """The schedule tries a version again that was refused: what stood against it may be gone, a full disk for one."""
@@ -68,10 +69,10 @@ def age(memory: Memory, built: str, now: datetime) -> timedelta:
 def load_memory(path: Path) -> Memory:
     """Return what is remembered; a file that cannot be read is no reason to stop."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Memory)
+        return from_json(path.read_bytes(), Memory)
     except FileNotFoundError:
         return Memory()
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         log.warning("database_memory_lost", path=str(path), reason=str(error))
         return Memory()
 

@@ -26,6 +26,7 @@ from hyperward.databases.samples.run import SampleJob, SampleResult, run_samples
 from hyperward.databases.store import VersionStore
 from hyperward.errors import HyperwardError, InputError
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 from hyperward.ips.engine.settings import EngineSettings
 from hyperward.policy.actions import Action
 from hyperward.policy.networks import ANY
@@ -332,8 +333,8 @@ class Updates:
     async def _samples_of(self, contents: Contents) -> SampleResult | None:
         """Return what became of the samples under a version; None when nobody knows."""
         try:
-            return msgspec.json.decode(self._place.samples(contents.name).read_bytes(), type=SampleResult)
-        except (OSError, msgspec.DecodeError):
+            return from_json(self._place.samples(contents.name).read_bytes(), SampleResult)
+        except (OSError, ValueError):
             pass
         try:
             return await self._try_samples(contents)

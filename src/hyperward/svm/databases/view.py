@@ -12,6 +12,7 @@ from hyperward.databases.ledger import Ledger, load
 from hyperward.databases.starter import starter_contents
 from hyperward.databases.stored import read_version
 from hyperward.errors import InputError, SystemFault
+from hyperward.fromjson import from_json
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.databases.place import Place
 
@@ -94,7 +95,7 @@ def _name(number: int) -> str:
 
 def _in_force(config: SvmConfig) -> _InForce | None:
     try:
-        found = msgspec.json.decode(Place.of(config.state_dir).in_force.read_bytes(), type=_InForce)
-    except (OSError, msgspec.DecodeError):
+        found = from_json(Place.of(config.state_dir).in_force.read_bytes(), _InForce)
+    except (OSError, ValueError):
         return None
     return found

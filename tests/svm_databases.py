@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hyperward.lab.deadline import wait_until
 from svm_fixtures import MAIN, Svm, environment
@@ -57,6 +57,14 @@ class Publisher:
         return int(told["version"])
 
 
+class Trusted(Protocol):
+    """A publisher whom an SVM can trust."""
+
+    @property
+    def root(self) -> Path:
+        """Its first root."""
+
+
 class Databases:
     """The databases of an SVM, as its operator handles them."""
 
@@ -72,7 +80,7 @@ class Databases:
         assert found.returncode == 0, found.stderr + self.svm.log
         return json.loads(found.stdout)
 
-    def trust(self, publisher: Publisher) -> None:
+    def trust(self, publisher: Trusted) -> None:
         found = self.cli("trust", str(publisher.root))
         assert found.returncode == 0, found.stderr
 

@@ -34,7 +34,6 @@ async def detach(config: SvmConfig) -> int:
         await _end_scanners(config)
         await asyncio.to_thread(remove_pairs)
         await asyncio.to_thread(remove_taps)
-        await asyncio.to_thread(remove_taps)
         remove_pins(config.run_dir)
     return released
 

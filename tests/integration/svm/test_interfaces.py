@@ -67,7 +67,7 @@ def test_detach_leaves_the_interfaces_as_found(svm: Svm) -> None:
     assert during["vm3"] == before["vm3"], "a VM that no policy covers is not touched"
     # A foreign filter that comes to an interface whose qdisc is ours keeps the qdisc.
     svm.stop_daemon()
-    host(svm, "ip", "tuntap", "add", "dev", "hww1", "mode", "tap")
+    host(svm, "ip", "tuntap", "add", "dev", "hww9", "mode", "tap")
     done = svm.cli("svm", "detach")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert "released 2 ports" in done.stdout

@@ -48,6 +48,8 @@ class Web:
         rows: Sequence[dict[str, Any]] = (),
         **settings: Any,
     ) -> None:
+        """Replace the policy and wait until every scanner follows it: the daemon's event says so."""
+        applied = len(self.svm.events(Kind.POLICY_APPLIED)) if self.svm.starts else 0
         self.svm.policies(
             {
                 "name": "Web",
@@ -59,6 +61,8 @@ class Web:
                 "web_addresses": {"enabled": True, **settings},
             }
         )
+        if self.svm.starts:
+            self.svm.wait_for_events(Kind.POLICY_APPLIED, applied + 1)
 
     def get(self, host: str, path: str = "/", vm: str = VM) -> tuple[int, str]:
         """Ask the lab's server for a page under any name; return the status, 0 for none, and the body."""
@@ -241,7 +245,9 @@ def test_a_replaced_database_is_in_force_without_a_restart_and_a_damaged_one_is_
     fresh = tmp_path / "b.hwa"
     build([Entry(EntryKind.DOMAIN, CLEAN, "malicious", "urls")], fresh, version="2")
     fresh.replace(database)
-    assert wait_until(lambda: web.blocks(CLEAN), SWITCH_SECONDS)
+    # One scanner may be ahead of the other: each says which version it uses.
+    assert wait_until(lambda: list(web.svm.ask("status")["scanners"]["databases"].values()) == ["2"], SWITCH_SECONDS)
+    assert web.blocks(CLEAN)
     assert web.lets()
     broken = tmp_path / "c.hwa"
     broken.write_bytes(database.read_bytes()[:100])

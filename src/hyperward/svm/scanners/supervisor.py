@@ -66,6 +66,8 @@ class ScannerSupervisor:
         """When a scanner was started whose heart has not beaten yet."""
         self._backoffs = [Backoff() for _ in range(count)]
         self._keepers: list[asyncio.Task[None]] = []
+        self._idle = False
+        """Whether it is certain that no scanner runs."""
 
     @property
     def started(self) -> bool:
@@ -85,6 +87,7 @@ class ScannerSupervisor:
         """Adopt the scanners that run, end those too many, start those that are missing. Nothing when done already."""
         if self.started:
             return
+        self._idle = False
         found = await asyncio.to_thread(self._processes.find)
         for index, processes in enumerate(found):
             keep = processes[0] if processes and index < self.count else None
@@ -101,7 +104,9 @@ class ScannerSupervisor:
         self._keepers = [asyncio.create_task(self._keep(index), name=f"scanner-{index}") for index in range(self.count)]
 
     async def stop(self) -> None:
-        """End all scanners, also those that an earlier daemon left."""
+        """End all scanners, also those that an earlier daemon left. Nothing when done already."""
+        if self._idle:
+            return
         await self._cancel()
         for index, processes in enumerate(await asyncio.to_thread(self._processes.find)):
             self._slots.dead(index)
@@ -111,6 +116,7 @@ class ScannerSupervisor:
             process.close()
             self._notify(ScannerNotice(Kind.SCANNER_STOPPED, f"web scanner {index} was stopped"))
         self._running.clear()
+        self._idle = True
 
     async def detach(self) -> None:
         """Leave the scanners running for the next daemon."""

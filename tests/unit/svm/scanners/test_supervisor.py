@@ -31,8 +31,10 @@ class Sleepers:
         self.spawned: list[int] = []
         self.left: list[list[WatchedProcess]] = []
         self.fails = 0
+        self.finds = 0
 
     def find(self) -> list[list[WatchedProcess]]:
+        self.finds += 1
         found, self.left = self.left, []
         return found
 
@@ -98,6 +100,8 @@ def test_scanners_are_started_once_and_stopped(sleepers: Sleepers) -> None:
         await keeper.stop()
         assert not keeper.started
         assert set(slots.died) == {0, 1}
+        await keeper.stop()
+        assert sleepers.finds == 2
 
     told = run(sleepers, body)
     assert told == ["scanner_started"] * 2 + ["scanner_stopped"] * 2

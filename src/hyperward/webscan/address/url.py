@@ -23,7 +23,9 @@ _PLAIN: Final = re.compile(
 
 _IGNORED: Final = re.compile(rb"[\t\r\n]")
 _AROUND: Final = bytes(range(0x21))
-_SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*+):(?=//)|(https?|wss?|ftp):", re.IGNORECASE)
+_SCHEME: Final = re.compile(
+    rb"([A-Za-z][A-Za-z0-9+.-]*+):(?=//)|(https?|wss?|ftp):(?![0-9]{1,5}(?:[/\\?]|\Z))", re.IGNORECASE
+)
 _OTHER_SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+-]*+):(?![0-9]*+(?:[/\\?]|\Z))")
 _BARE_IPV6: Final = re.compile(rb"[0-9A-Fa-f]*+:[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*+(?=[/\\?]|\Z)")
 _AUTHORITY_END: Final = re.compile(rb"[/\\?]")

@@ -72,6 +72,8 @@ def test_host(written: str, host: str) -> None:
         ("http://evil.example\\@good.example", Address("evil.example", "/@good.example")),
         ("http:\\\\a.example\\b\\..\\c", Address("a.example", "/c")),
         ("http:a.example/x", Address("a.example", "/x")),
+        ("http:9/x", Address("http", "/x", port=9)),
+        ("http:2130706433/x", Address("127.0.0.1", "/x")),
         ("https:////a.example/x", Address("a.example", "/x")),
         ("HTTP://a.example:80/", Address("a.example")),
         ("https://a.example:443", Address("a.example")),

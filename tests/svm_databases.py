@@ -41,7 +41,7 @@ class Publisher:
         return self.repository / "metadata" / "1.root.json"
 
     def add_rules(self, *lines: str) -> None:
-        with (self.sources / "rules" / "starter.rules").open("a") as file:
+        with (self.sources / "rules" / "added.rules").open("a") as file:
             file.write("".join(f"{line}\n" for line in lines))
 
     def add_addresses(self, *names: str, category: str = "malicious") -> None:

@@ -16,16 +16,15 @@ from hyperward.lab.messages import HttpRequest
 from hyperward.lab.outcome import Result
 from hyperward.lab.plan import OUT
 from hyperward.lab.topology import Lab
-from hyperward.svm.control import ask
 from svm_databases import ADDED_ATTACK, STARTER_ATTACK, Databases, Publisher, rule, texts
 from svm_fixtures import Svm, running_svm
 from svm_traffic import stream
 
-pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.timeout(900)]
 
 VM, OTHER = "vm1", "vm2"
 OLD, ADDED = "malware.hyperward.test", "added.hyperward.test"
-SECONDS = 15.0
+SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +97,7 @@ def world(svm_lab: Lab, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def trusting(world: World, published: tuple[Path, Path, Path]) -> World:
-    found = world.databases.cli("trust", str(published[0]))
-    assert found.returncode == 0, found.stderr
+    world.databases.trust(published[0])
     return world
 
 
@@ -121,11 +119,12 @@ def test_starter_first_then_updates_then_back(trusting: World, published: tuple[
     trusting.is_second()
     assert databases.update(second)["result"] == "current"
     with stream(trusting.lab, OUT, VM) as inward:
-        assert databases.done("rollback")["after"] == "1"
+        assert databases.rollback()["after"] == "1"
     assert inward.lost == []
     trusting.is_first()
-    assert databases.done("status")["skipped_up_to"] == 2
-    history = databases.done("history")
+    status = svm.ask("db_status")
+    assert (status["skipped_up_to"], status["on_disk"]) == (2, [1, 2])
+    history = svm.ask("db_history")
     assert [(one["action"], one["before"], one["after"], one["result"]) for one in history] == [
         ("rollback", 2, 1, "done"),
         ("update", 1, 2, "done"),
@@ -133,9 +132,24 @@ def test_starter_first_then_updates_then_back(trusting: World, published: tuple[
     ]
     assert len(svm.events(Kind.DATABASES_UPDATED)) == 2
     assert len(svm.events(Kind.DATABASES_ROLLED_BACK)) == 1
-    assert databases.done("diff", "1", "2")["rules_added"] == 1
     assert databases.update(second)["result"] == "updated"
     trusting.is_second()
+
+
+def test_by_command_line(world: World, published: tuple[Path, Path, Path]) -> None:
+    root, _, second = published
+    databases = world.databases
+    found = databases.cli("trust", str(root))
+    assert found.returncode == 0, found.stderr
+    found = databases.cli("update", "--from", str(second))
+    assert found.returncode == 0, found.stderr
+    assert "version 2 is in force instead of starter" in found.stdout
+    assert databases.done("diff")["entries_added"] >= 1
+    assert "on this machine" in databases.cli("status").stdout
+    assert databases.done("history")[0]["after"] == 2
+    assert databases.done("rollback")["after"] == "starter"
+    found = databases.cli("update", "--from", "/nonexistent")
+    assert (found.returncode, "no such folder" in found.stderr) == (2, True)
 
 
 def test_what_a_tampered_repository_offers_is_refused(
@@ -147,9 +161,7 @@ def test_what_a_tampered_repository_offers_is_refused(
     shutil.copytree(second, bad)
     for path in bad.rglob("*.gz"):
         path.write_bytes(path.read_bytes()[:-1] + b"x")
-    found = trusting.databases.cli("update", "--from", str(bad))
-    assert found.returncode == 2
-    assert "is not the file that was signed" in found.stderr
+    assert "is not the file that was signed" in trusting.databases.refused(bad)
     assert trusting.databases.version() == "1"
     assert "is not the file that was signed" in texts(trusting.svm.events(Kind.DATABASES_REFUSED))[-1]
     trusting.is_first()
@@ -160,24 +172,18 @@ def test_what_a_tampered_repository_offers_is_refused(
 def test_a_publisher_that_is_not_trusted_is_refused(trusting: World, tmp_path: Path) -> None:
     other = Publisher(tmp_path / "other")
     other.publish()
-    found = trusting.databases.cli("update", "--from", str(other.repository))
-    assert found.returncode == 2
-    assert "not signed by the keys" in found.stderr
+    assert "not signed by the keys" in trusting.databases.refused(other.repository)
     assert trusting.databases.version() == "starter"
 
 
 def test_rules_that_stop_harmless_traffic_or_that_the_engine_refuses_are_refused(world: World, tmp_path: Path) -> None:
     """The publisher's own check knows neither: it tries no traffic, and its engine may be another one."""
     source = Content(tmp_path / "publisher")
-    world.databases.trust(source)
+    world.databases.trust(source.root)
     source.publish(1, [rule("/", 84279002)])
-    found = world.databases.cli("update", "--from", str(source.repository))
-    assert found.returncode == 2
-    assert "stops harmless traffic: the sample" in found.stderr
+    assert "stops harmless traffic: the sample" in world.databases.refused(source.repository)
     source.publish(2, [f'alert tcp any any -> any any (msg:"x"; nonsense:1; sid:{n}; rev:1;)' for n in range(1, 4)])
-    found = world.databases.cli("update", "--from", str(source.repository))
-    assert found.returncode == 2
-    assert "0 rules can be used, 3 cannot" in found.stderr
+    assert "0 rules can be used, 3 cannot" in world.databases.refused(source.repository)
     assert world.databases.version() == "starter"
     world.is_first()
     source.publish(3, [rule(ADDED_ATTACK, 84279001)])
@@ -195,15 +201,13 @@ def test_the_disk_is_full(svm_lab: Lab, tmp_path: Path, published: tuple[Path, P
         svm.state_dir.mkdir()
         (svm.state_dir / "databases").symlink_to(disk / "databases")
         svm.start()
-        found = world.databases.cli("trust", str(published[0]))
-        assert found.returncode == 0, found.stderr
+        world.databases.trust(published[0])
         assert world.databases.update(published[1])["after"] == "1"
         fill = disk / "fill"
         with suppress(OSError), fill.open("wb") as file:
             while True:
                 file.write(bytes(4096))
-        found = world.databases.cli("update", "--from", str(published[2]))
-        assert found.returncode == 1, found.stderr
+        assert "room" in world.databases.refused(published[2])
         assert world.databases.version() == "1"
         world.is_first()
         fill.unlink()
@@ -216,26 +220,21 @@ def test_the_disk_is_full(svm_lab: Lab, tmp_path: Path, published: tuple[Path, P
 def test_the_daemon_is_killed_during_an_update(trusting: World, published: tuple[Path, Path, Path], when: str) -> None:
     svm, databases = trusting.svm, trusting.databases
     assert databases.update(published[1])["after"] == "1"
-    number = begin_update(svm, published[2])
-    assert wait_until(lambda: step_of(svm, number).startswith(when), 60)
+    job = databases.begin(published[2])
+    assert wait_until(lambda: doing(databases, job).startswith(when), SECONDS)
     svm.kill_daemon()
     svm.start()
     version = databases.version()
     if version == "1":
         trusting.is_first()
-        assert databases.done("history")[0]["result"] == "interrupted"
+        assert svm.ask("db_history")[0]["result"] == "interrupted"
         assert databases.update(published[2])["after"] == "2"
     trusting.is_second()
 
 
-def begin_update(svm: Svm, source: Path) -> str:
-    arguments = {"from": str(source)}
-    return str(ask(svm.run_dir / "svm.sock", "db_update", patience=5.0, **arguments)["job"])
-
-
-def step_of(svm: Svm, number: str) -> str:
-    state = ask(svm.run_dir / "svm.sock", "db_job", job=number)
-    return "bringing" if state["ended"] else str(state["step"])
+def doing(databases: Databases, job: str) -> str:
+    step, ended = databases.step(job)
+    return "bringing" if ended else step
 
 
 def test_without_a_daemon_it_comes_into_force_with_the_next_start(
@@ -283,7 +282,7 @@ def test_own_lists_and_rules_are_on_top_and_survive_their_mistakes(world: World,
     assert wait_until(lambda: world.blocks("later.example"), SECONDS)
     assert not world.stopped("/own-attack")
     assert not world.blocks("own.example")
-    states = {one["path"]: one["state"] for one in databases.done("status")["own"]}
+    states = {one["path"]: one["state"] for one in svm.ask("db_status")["own"]}
     assert states == {str(rules): "valid", str(addresses): "warning"}
 
 

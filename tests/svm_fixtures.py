@@ -30,7 +30,7 @@ from hyperward.svm.control import ask
 from lab_fixtures import lab_name
 
 MAIN = "from hyperward.cli.main import main; main()"
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 SOURCES = Path(hyperward.__file__).resolve().parents[1]
 
 
@@ -82,14 +82,16 @@ class Svm:
     def command(self, *arguments: str, main: str = MAIN, wrap: tuple[str, ...] = ()) -> list[str]:
         return self.lab.host.command([*wrap, sys.executable, "-c", main, *arguments])
 
-    def cli(self, *arguments: str, main: str = MAIN, wrap: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def cli(
+        self, *arguments: str, main: str = MAIN, wrap: tuple[str, ...] = (), patience: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command as a user would, with this SVM's configuration."""
         return subprocess.run(
             self.command(*arguments, "--config", str(self.config_file), main=main, wrap=wrap),
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patience,
             env=environment(),
             cwd="/",
         )

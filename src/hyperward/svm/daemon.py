@@ -221,6 +221,7 @@ class Daemon:
         tell.own(updates.held.reports, quiet=True)
         self._databases = DatabaseService(config, updates, tell)
         self._status.databases = self._databases.fresh
+        self._status.database_version = lambda: updates.held.contents.name
 
     def _place_scanners(self, program: Program) -> None:
         """Have a device for every scanner, and none for more."""

@@ -61,6 +61,8 @@ class StatusReport:
         self._since = datetime.now(UTC)
         self.databases: Callable[[], tuple[bool, str] | None] = lambda: None
         """Whether databases are there and not too old, and what to do if not; None when nobody asked for updates."""
+        self.database_version: Callable[[], str] = lambda: ""
+        """Name of the version in force."""
 
     async def status(self, _: Mapping[str, str]) -> dict[str, Any]:
         """Return the state of the SVM."""
@@ -83,6 +85,7 @@ class StatusReport:
                 "since": self._wanted.since.isoformat(timespec="seconds"),
             },
             "rule_sets": sorted(set(self._applier.versions_by_vid.values())),
+            "databases": {"version": self.database_version(), "problem": _advice(self.databases())},
             "scanners": self._scanners.status(),
             "failures": [
                 {
@@ -198,3 +201,8 @@ class StatusReport:
             detail["shadow"] = self._shadow(settings)
             detail["web"] = [part.name.lower() for part in Web if part in settings.web and part.name]
         return detail
+
+
+def _advice(fresh: tuple[bool, str] | None) -> str:
+    """Return what to do about databases; empty when they are as they should be."""
+    return fresh[1] if fresh is not None and not fresh[0] else ""

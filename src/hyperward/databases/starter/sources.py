@@ -10,7 +10,7 @@ from hyperward.ips.rules.data import starter_rules_path
 _HEAD = """# Sources of `hyperward db build`: the content that Hyperward brings along. Add your own beside it.
 label: Starter content
 sources:
-- {id: starter, kind: rules, from: rules/starter.rules, licence: LICENCE, title: Starter rules}
+- {id: starter, kind: rules, from: rules, licence: LICENCE, title: Starter rules}
 """
 
 
@@ -27,7 +27,9 @@ def write_starter_sources(folder: Path) -> Path:
     try:
         for part in ("rules", "addresses"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(starter_rules_path(), folder / "rules" / "starter.rules")
+        rules = starter_rules_path()
+        for path in sorted(rules.rglob("*.rules")) if rules.is_dir() else [rules]:
+            shutil.copyfile(path, folder / "rules" / path.name)
         for category in CATEGORIES:
             shutil.copyfile(addresses_path(category), folder / "addresses" / f"{category}.txt")
             lines.append(

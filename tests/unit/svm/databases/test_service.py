@@ -160,7 +160,7 @@ def test_own_files_are_watched(
     rules.write_text(RULES[0])
 
     async def test(service: DatabaseService, world: World) -> None:
-        assert [path.name for path in world.started.rules] == ["starter.rules", "my.rules"]
+        assert [path.stem for path in world.started.rules] == ["starter", "my"]
         rules.write_text(f"{RULES[0]}\nnonsense\n")
         status = await until(service, lambda status: status["own"][0]["state"] == OwnState.WARNING)
         assert status["own"][0]["problems"][0]["place"] == f"{rules}:2"

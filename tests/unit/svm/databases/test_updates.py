@@ -52,7 +52,7 @@ def listed(updates: Updates, host: str) -> bool:
 def test_the_starter_content_is_in_force_first(world: World) -> None:
     updates = asyncio.run(world.open())
     assert world.started.version == "starter"
-    assert [path.name for path in world.started.rules] == ["starter.rules"]
+    assert [path.stem for path in world.started.rules] == ["starter"]
     assert listed(updates, "malware.hyperward.test")
 
 

@@ -95,7 +95,7 @@ class _World:
     def __init__(self, limits: Limits | None = None) -> None:
         self.kernel = StubKernel()
         self.now = 100.0
-        self._copies, self._crowded = False, limits is not None
+        self._copies = False
         self.scanner = Scanner(
             Edges(self.kernel, self.write, self, client_stream, clock=lambda: self.now, started_ns=2),
             limits,
@@ -121,8 +121,8 @@ class _World:
         if isinstance(frame, WebRecord):
             return True
         tci = int.from_bytes(frame[14:TAG_END], "big")
-        # A copy may push out another flow whose packets were held.
-        is_answer = self._copies and (tci & _WHOLE or not self._crowded)
+        # With a copy, packets may go on that were held; nothing is ever answered to one.
+        is_answer = self._copies and tci & _WHOLE
         if is_answer or len(frame) < TAG_END or tci & ~_PORT & 0xEFFF not in {0, _TO_VM, _WHOLE}:
             raise AssertionError("this frame is not to be written")
         return True

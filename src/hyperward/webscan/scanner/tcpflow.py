@@ -261,15 +261,16 @@ class TcpFlow:
         commands += [
             self.mark(),
             Found(packet, refused.asked.request, refused.verdict, event, "blocked"),
-            ToVm(self._closing.begin(packet)),
         ]
         if not packet.flags & SYN:
+            # Before the answer: a client may open another connection with the same ports as soon as it has that.
             # A reset is taken for good only with the very next number, which may be that before a lost packet.
             expected = {self._forwarded}
             ack = around.acknowledged(packet)
             if ack is not None and ahead(ack, self._forwarded) < 0:
                 expected.add(ack)
             commands.append(Forward(tuple(reset_to_server(packet, seq) for seq in sorted(expected))))
+        commands.append(ToVm(self._closing.begin(packet)))
         self.waiting = False
         self._held, self._held_bytes, self._kept = [], 0, Kept()
         commands.append(BLOCKED)

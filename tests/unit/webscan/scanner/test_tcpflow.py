@@ -183,7 +183,7 @@ def test_a_held_blocked_request_leaves_nothing_at_the_server_and_resets_it() -> 
     run.send(2, b"il\n")
     assert run.acked == 0
     assert run.server.reset
-    assert [type(command) for command in run.commands] == [Mark, Found, ToVm, Forward, Drop]
+    assert [type(command) for command in run.commands] == [Mark, Found, Forward, ToVm, Drop]
     assert run.around.blocked[0].message == b"evil\n"
     assert run.around.blocked[0].is_first
 

@@ -22,6 +22,7 @@ from hyperward.lab.svm_files import SvmFiles, write_files, write_policy
 from hyperward.lab.topology import Lab, package_environment
 from hyperward.policy.actions import Action
 from hyperward.policy.fields import Mode
+from hyperward.svm.conditions import Status
 from hyperward.svm.control import ask
 
 LOG_NAME = "svm"
@@ -29,6 +30,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 DATABASE_SECONDS = 120.0
 _READY = b"ready"
+_PROTECTED = frozenset({Status.PROTECTED.value, Status.IDLE.value})
 _ANSWERS = frozenset({Kind.POLICY_APPLIED, Kind.POLICY_REFUSED})
 
 _log = structlog.get_logger(__name__)
@@ -105,6 +107,9 @@ class LabSvm:
             raise SystemFault(f"the SVM was not ready within {self._seconds:.0f} s", where=str(self.log))
         if daemon.poll() is not None:
             raise SystemFault("the SVM did not start", where=str(self.log), hint=_last(self._said(begin)))
+        # The daemon waits for no scanner: until one runs, the failure action holds.
+        if not wait_until(self._protects, self._seconds):
+            raise SystemFault(f"not every VM was protected within {self._seconds:.0f} s", where=str(self.log))
 
     def stop(self) -> None:
         """End the daemon and take off all that it put on the machine; what cannot be, goes with the lab."""
@@ -219,6 +224,10 @@ class LabSvm:
         if found[0].kind is Kind.POLICY_REFUSED:
             raise SystemFault(found[0].message, where=str(self.files.policy))
         self._policy = (tuple(protected), mode, action)
+
+    def _protects(self) -> bool:
+        vms = self.vms()
+        return all(vms[name]["status"] in _PROTECTED for name in self._policy[0])
 
     def _command(self, action: str) -> list[str]:
         return [sys.executable, "-m", "hyperward", "svm", action, "--config", str(self.files.config)]

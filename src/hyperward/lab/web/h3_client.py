@@ -41,6 +41,7 @@ async def _ask(host: str, path: str, address: str, port: int, silence: float) ->
     async with opened as client:
         if not isinstance(client, _Client):
             raise TypeError("not the protocol that was asked for")
+        client.transmit()
         await asyncio.wait_for(client.heard.wait(), silence)
         await client.wait_connected()
         return await client.get(host, path)

@@ -14,11 +14,7 @@ class TlsService(HttpService):
     def __init__(self, writer: RecordWriter, files: CertificateFiles, port: int = 443) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(files.certificate, files.key)
-<<<<<<< HEAD
-        # busybox names no signature algorithms: that means SHA-1 (RFC 5246, 7.4.1.4.1), which OpenSSL has at level 0.
-=======
         # busybox names no signature algorithms. That means SHA-1 (RFC 5246, 7.4.1.4.1); OpenSSL wants level 0 for it.
->>>>>>> webdemo
         self._context.set_ciphers("DEFAULT:@SECLEVEL=0")
         self._context.set_alpn_protocols(["http/1.1"])
         self._context.sni_callback = self._hello

@@ -182,7 +182,7 @@ SERVERS = st.builds(Server, *[st.booleans()] * 4)
 
 
 @given(st.lists(PIECES, min_size=4, max_size=30), SERVERS, st.lists(st.integers(0, 400), max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_a_server_reads_was_seen(pieces: list[bytes], server: Server, cuts: list[int]) -> None:
     data = b"POST /0 HTTP/1.1\r\nHost: z\r\n" + b"".join(pieces) + b"\r\n\r\n"
     seen = {(host, target) for _, host, target in play(Http1Stream, data, cuts, skip=True).lines}

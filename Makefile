@@ -4,16 +4,19 @@
 # make test-long      the same with the long forms
 # make unit           unit tests only, no root
 # make check          formatter, linter, types
+# make fuzz           throw INPUTS damaged inputs at every parser, or at TARGETS="lists http1" (the modules of fuzz/)
 # make lock           resolve requirements.lock again
 
 SHELL := /bin/bash
 ONCE ?=
 PYTEST ?=
+INPUTS ?= 1000000
+TARGETS ?= $(filter-out driver run,$(basename $(notdir $(wildcard fuzz/*.py))))
 
 # Empty for root; sudo where there is one.
 AS_ROOT := $(shell if [ "$$(id -u)" -ne 0 ]; then command -v sudo || echo no-root; fi)
 
-.PHONY: demo test test-long unit check setup venv need-root bench lock
+.PHONY: demo test test-long unit check setup venv need-root bench fuzz lock
 
 need-root:
 	@if [ "$(AS_ROOT)" = no-root ]; then \
@@ -49,8 +52,12 @@ bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
 	@.venv/bin/python bench/policy.py
 	@$(AS_ROOT) .venv/bin/python bench/exclusions.py
-	@.venv/bin/python bench/lists.py
-	@.venv/bin/python bench/addresses.py
+	@.venv/bin/python bench/address_lists.py
+	@.venv/bin/python bench/address_database.py
+	@$(AS_ROOT) .venv/bin/python bench/web.py --no-limits
+
+fuzz: venv
+	@set -e; for name in $(TARGETS); do nice .venv/bin/python fuzz/run.py $$name --inputs $(INPUTS); done
 
 lock:
 	@python3 -m venv build/lock && build/lock/bin/python -m pip install -q pip-tools

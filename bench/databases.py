@@ -1,6 +1,8 @@
 """Bytes and seconds of an update: a million addresses and 50,000 rules, of which 1 % change.
 
-    PYTHONPATH=src:tests python bench/databases.py [FOLDER_OF_SHARED_DATA]
+    PYTHONPATH=src:tests python bench/databases.py [--activation] [FOLDER_OF_SHARED_DATA]
+
+With `--activation`, as root: seconds of test and activation on a real SVM, and the packets lost meanwhile.
 
 Without shared data the names and rules are made up.
 """
@@ -20,8 +22,15 @@ from database_repos import Publisher
 from hyperward.databases.client.fetch import fetch_version
 from hyperward.databases.client.metadata import init_trust
 from hyperward.databases.store import open_store
+from hyperward.lab.plan import OUT, plan_lab
+from hyperward.lab.topology import Lab
+from svm_databases import Databases, rule
+from svm_fixtures import Svm, running_svm
+from svm_traffic import stream
 
 HOSTS, RULES, CHANGED = 1_000_000, 50_000, 0.01
+PATIENCE = 900
+"""Seconds for one change at most."""
 
 
 @contextmanager
@@ -65,9 +74,72 @@ def changed(lines: list[str], fresh: Iterator[str]) -> list[str]:
     return lines
 
 
+def published(folder: Path, data: Path) -> Publisher:
+    """Return a publisher with the content as version 1 in the folder `first`, and with one more of each after it."""
+    publisher = Publisher(folder)
+    (folder / "root.json").write_bytes(publisher.initialise())
+    names, lines = hosts(data)[:HOSTS], rules(data)[:RULES]
+    publisher.publish(1, names, lines)
+    print(f"{len(names)} addresses, {len(lines)} rules published")
+    return publisher
+
+
+def show(what: str, done: dict[str, object], lost: int) -> None:
+    """Print one change."""
+    print(f"{what}: test {done['test_seconds']} s, activation {done['activation_seconds']} s, {lost} packets lost")
+
+
+def activation(data: Path) -> None:
+    """Bring two versions into force on an SVM in namespaces of its own: needs root and the engine.
+
+    They differ in one rule and one address. A numbered stream runs through the protected port meanwhile.
+    """
+    with tempfile.TemporaryDirectory() as base, Lab(plan_lab("hw-bench", vms=1)) as lab:
+        folder = Path(base)
+        publisher = published(folder / "publisher", data)
+        with running_svm(lab, folder) as svm:
+            measure(svm, publisher, data)
+
+
+def measure(svm: Svm, publisher: Publisher, data: Path) -> None:
+    """Bring both versions into force, then the first one again."""
+    databases = Databases(svm, patience=PATIENCE)
+    svm.configure(scanners=1)
+    svm.inventory("vm1")
+    svm.policies(
+        {
+            "name": "Both",
+            "assign": {"names": ["vm1"]},
+            "intrusion_prevention": {"enabled": True},
+            "web_addresses": {"enabled": True},
+        }
+    )
+    svm.start()
+    databases.trust(publisher.folder / "root.json")
+    source = publisher.repository.folder
+    show("from the starter content to version 1", databases.update(source), 0)
+    names, lines = hosts(data)[:HOSTS], rules(data)[:RULES]
+    publisher.publish(2, [*names[1:], "added.example"], [*lines[1:], rule("/added", 84279001)])
+    with stream(svm.lab, OUT, "vm1") as numbered:
+        done = databases.update(source)
+    show("from version 1 to 2", done, len(numbered.lost))
+    with stream(svm.lab, OUT, "vm1") as numbered:
+        done = databases.rollback()
+    show("back to version 1", done, len(numbered.lost))
+
+
 def main() -> None:
+    """Publish and fetch two versions, or bring them into force."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--activation"]
+    data = Path(arguments[0] if arguments else "/nonexistent")
+    if "--activation" in sys.argv:
+        activation(data)
+    else:
+        transfers(data)
+
+
+def transfers(data: Path) -> None:
     """Publish and fetch two versions."""
-    data = Path(sys.argv[1] if len(sys.argv) > 1 else "/nonexistent")
     names, signatures = hosts(data), rules(data)
     # the replaced ones come from the same lists: the text of a real update compresses like its list
     spare = int(len(names) * CHANGED) + 1

@@ -34,6 +34,10 @@ REQUEST = (
 class Nothing:
     """A database and a set of masks without entries, and a place for records."""
 
+    def may_list(self, _host: str) -> bool:
+        """Find nothing."""
+        return False
+
     def lookup(self, _address: Address) -> tuple[Match, ...]:
         """Find nothing."""
         return ()
@@ -57,17 +61,12 @@ class Kernel:
         """Return the acknowledgement that was set."""
         return Known(2, self.ack)
 
-    def holds(self, _key: bytes) -> bool:
-        """Say yes."""
-        return True
-
     def entry(self, _key: bytes) -> Entry:
         """Know nothing."""
         return NO_ENTRY
 
-    def mark(self, _mark: Mark, *, first: bool) -> None:
+    def mark(self, _mark: Mark, _began_ns: int) -> None:
         """Forget the mark."""
-        del first
 
 
 def frame(number: int, seq: int) -> bytes:

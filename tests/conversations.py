@@ -1,4 +1,4 @@
-"""TCP conversations as capture files: handshake, data, close, over IPv4 and IPv6."""
+"""Conversations as capture files: TCP with handshake, data and close, or UDP datagrams, over IPv4 and IPv6."""
 
 import ssl
 from collections.abc import Iterable
@@ -18,7 +18,8 @@ _MSS = 1400
 class Conversation:
     """One connection: the client sends `request` to `port`, the server answers `response`.
 
-    `inbound` tells whether the client is outside. `client_port` tells conversations of one capture apart.
+    `inbound` tells whether the client is outside. `client_port` tells conversations of one capture apart. With `udp`
+    there is one datagram each way, and none for an empty text.
     """
 
     version: int
@@ -27,6 +28,7 @@ class Conversation:
     port: int
     request: bytes
     response: bytes = b""
+    udp: bool = False
 
 
 def write_capture(path: Path, conversations: Iterable[Conversation]) -> None:
@@ -56,6 +58,13 @@ def _packets(conversation: Conversation) -> Iterable[bytes]:
     server = (INSIDE if conversation.inbound else OUTSIDE)[conversation.version]
     there = (client, server, conversation.client_port, conversation.port)
     back = (server, client, conversation.port, conversation.client_port)
+    if conversation.udp:
+        yield from [
+            _datagram(path, data)
+            for path, data in ((there, conversation.request), (back, conversation.response))
+            if data
+        ]
+        return
     sent, answered = 1000, 5000
     yield _packet(there, dpkt.tcp.TH_SYN, sent, 0)
     yield _packet(back, dpkt.tcp.TH_SYN | dpkt.tcp.TH_ACK, answered, sent + 1)
@@ -77,16 +86,26 @@ def _packets(conversation: Conversation) -> Iterable[bytes]:
 
 
 def _packet(path: tuple[str, str, int, int], flags: int, seq: int, ack: int, data: bytes = b"") -> bytes:
-    source, destination = ip_address(path[0]), ip_address(path[1])
     segment = dpkt.tcp.TCP(sport=path[2], dport=path[3], seq=seq, ack=ack, flags=flags, win=64000, data=data)
+    return _frame(path, dpkt.ip.IP_PROTO_TCP, segment)
+
+
+def _datagram(path: tuple[str, str, int, int], data: bytes) -> bytes:
+    segment = dpkt.udp.UDP(sport=path[2], dport=path[3], data=data)
+    segment.ulen = len(segment)
+    return _frame(path, dpkt.ip.IP_PROTO_UDP, segment)
+
+
+def _frame(path: tuple[str, str, int, int], protocol: int, segment: dpkt.Packet) -> bytes:
+    source, destination = ip_address(path[0]), ip_address(path[1])
     if source.version == 4:
-        inner = dpkt.ip.IP(src=source.packed, dst=destination.packed, p=dpkt.ip.IP_PROTO_TCP, ttl=64, data=segment)
+        inner = dpkt.ip.IP(src=source.packed, dst=destination.packed, p=protocol, ttl=64, data=segment)
         inner.len = len(inner)
     else:
         inner = dpkt.ip6.IP6(
             src=source.packed,
             dst=destination.packed,
-            nxt=dpkt.ip.IP_PROTO_TCP,
+            nxt=protocol,
             hlim=64,
             plen=len(segment),
             data=segment,

@@ -30,8 +30,8 @@ from hyperward.svm.control import ask
 from lab_fixtures import lab_name
 
 MAIN = "from hyperward.cli.main import main; main()"
-READY_SECONDS = 30.0
-_SOURCES = Path(hyperward.__file__).resolve().parents[1]
+READY_SECONDS = 60.0
+SOURCES = Path(hyperward.__file__).resolve().parents[1]
 
 
 def policy(name: str, *vms: str, **settings: Any) -> dict[str, Any]:
@@ -82,15 +82,17 @@ class Svm:
     def command(self, *arguments: str, main: str = MAIN, wrap: tuple[str, ...] = ()) -> list[str]:
         return self.lab.host.command([*wrap, sys.executable, "-c", main, *arguments])
 
-    def cli(self, *arguments: str, main: str = MAIN, wrap: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def cli(
+        self, *arguments: str, main: str = MAIN, wrap: tuple[str, ...] = (), patience: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command as a user would, with this SVM's configuration."""
         return subprocess.run(
             self.command(*arguments, "--config", str(self.config_file), main=main, wrap=wrap),
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
-            env=_environment(),
+            timeout=patience,
+            env=environment(),
             cwd="/",
         )
 
@@ -102,8 +104,8 @@ class Svm:
     def log(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""
 
-    def start(self) -> None:
-        """Start the daemon and wait until all that is wanted is in force."""
+    def start(self, sources: Path = SOURCES) -> None:
+        """Start the daemon, as it is installed below `sources`, and wait until all that is wanted is in force."""
         self.starts += 1
         with self.log_file.open("ab") as output:
             self.daemon = subprocess.Popen(
@@ -111,7 +113,7 @@ class Svm:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=_environment(),
+                env=environment(sources),
                 cwd="/",
                 start_new_session=True,
             )
@@ -223,8 +225,8 @@ def svm(svm_lab: Lab, tmp_path: Path) -> Iterator[Svm]:
         yield svm
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(_SOURCES), "COLUMNS": "200"}
+def environment(sources: Path = SOURCES) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(sources), "COLUMNS": "200"}
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

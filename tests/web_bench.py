@@ -67,9 +67,12 @@ class WebBench(Bench):
         packet = tcp4(from_vm=False, flags=flags, seq=5000, ack=ack % 2**32, payload=b"y" * length)
         return self.run("to_vm", ether(packet, 0x0800, from_vm=False))
 
-    def decide(self, key: FlowKey, known: WebFlow) -> None:
-        """Write what a scanner decided."""
-        self.maps.web_flows.set(key, known)
+    def decide(self, key: FlowKey, known: WebFlow, *, began_ns: int | None = None) -> None:
+        """Write what a scanner decided, of the connection that the kernel knows unless another one is named."""
+        flow = self.maps.flows.get(key)
+        if began_ns is None:
+            began_ns = flow.began_ns if flow else 0
+        self.maps.web_flows.set(key, replace(known, began_ns=began_ns))
 
     def handed_frames(self, index: int = 0) -> int:
         """Return what the kernel counts as handed to a scanner."""

@@ -8,7 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,8 @@ class Scanner:
 
     def settle(self, seen: Seen, known: WebFlow) -> None:
         """Write a decision on the flow of a packet."""
-        self.maps.web_flows.set(seen.key(), known)
+        flow = self.maps.flows.get(seen.key())
+        self.maps.web_flows.set(seen.key(), replace(known, began_ns=flow.began_ns if flow else 0))
 
     def _work(self) -> None:
         while not self._ended:

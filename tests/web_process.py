@@ -15,8 +15,8 @@ from hyperward.files import write_atomically
 from hyperward.lab.deadline import wait_until
 from hyperward.webscan.database import build
 from hyperward.webscan.database.model import Entry, EntryKind
-from hyperward.webscan.scanner.follow import ScannerStatus
 from hyperward.webscan.scanner.records import WebRecord
+from hyperward.webscan.scanner.status import ScannerStatus
 from hyperward.webscan.settings import PortScan, ScannerSettings, WebAction, WebScan
 from web_lab import FIRST_PORT_ID, WebLab
 

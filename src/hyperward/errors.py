@@ -28,10 +28,13 @@ class HyperwardError(Exception):
         return _rebuilt, (type(self), self.what, self.where, self.hint)
 
     def line(self) -> str:
-        """Return the error as one line: `where: what; hint`."""
+        """Return the error as one line, `where: what; hint`, with what cannot be printed escaped.
+
+        Parts of it come from hostile files, and terminals obey control characters.
+        """
         text = f"{self.where}: {self.what}" if self.where else self.what
-        text = f"{text}; {self.hint}" if self.hint else text
-        return " ".join(text.split())
+        text = " ".join((f"{text}; {self.hint}" if self.hint else text).split())
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 class InputError(HyperwardError):

@@ -12,7 +12,9 @@ from rich.console import Console
 
 from hyperward.cli.output import add_row, show, table
 from hyperward.errors import SystemFault
-from hyperward.lab.demo import UNPROTECTED_VM, Scenario, demo_plan, protected_vms
+from hyperward.lab.databases.publisher import LabPublisher
+from hyperward.lab.databases.scenario import DatabaseScenario
+from hyperward.lab.demo import NAMESPACE_VM, UNPROTECTED_VM, Scenario, demo_plan, protected_vms
 from hyperward.lab.interrupt import interruptible
 from hyperward.lab.scenario import QEMU_DOWNLOAD
 from hyperward.lab.step import Step
@@ -80,12 +82,24 @@ def _set_up(stack: ExitStack, name: str, steps: list[Step], *, qemu: bool, downl
     progress = _Progress()
     with progress:
         lab = stack.enter_context(Lab(plan, progress=progress.say))
+        progress.say("publishing databases")
+        publisher = LabPublisher(lab.folder / "publisher")
+        publisher.begin()
         progress.say("starting the SVM")
-        svm = stack.enter_context(LabSvm(lab, protected=protected_vms(plan)))
+        svm = stack.enter_context(LabSvm(lab, protected=protected_vms(plan), publisher=publisher))
     scenario = Scenario(lab, svm, progress=progress.say, download=download, qemu_download=min(download, QEMU_DOWNLOAD))
-    web = WebScenario(lab, svm, progress=progress.say, protected=protected_vms(plan), unprotected=UNPROTECTED_VM)
+    web = WebScenario(
+        lab, svm, progress=progress.say, protected=protected_vms(plan), unprotected=UNPROTECTED_VM, version="1"
+    )
+    databases = DatabaseScenario(lab, svm, publisher, progress=progress.say, vm=NAMESPACE_VM)
     parts = (scenario.standard, web.standard, scenario.monitoring, web.monitoring)
-    for part in (*parts, web.without_policy, scenario.without_policy, scenario.blocking):
+    for part in (
+        *parts,
+        web.without_policy,
+        scenario.without_policy,
+        databases.update_and_roll_back,
+        scenario.blocking,
+    ):
         with progress:
             step = part()
         steps.append(step)

@@ -23,6 +23,7 @@ from hyperward.simulate.run import Progress, Request
 from hyperward.simulate.run import simulate as run_simulation
 from hyperward.simulate.sides import VmSide
 from hyperward.svm.config import SvmConfig, load_config
+from hyperward.svm.databases.view import rules_in_force
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.policy_file import load_policies
 
@@ -62,7 +63,7 @@ def simulate(
         policies=load_policies(policy_file or _policy_file(loaded)),
         policy=policy,
         engine=engine_settings(loaded) if loaded else EngineSettings(binary=_engine()),
-        rules=tuple(rules) if rules else (loaded.rules if loaded else ()),
+        rules=tuple(rules) if rules else (rules_in_force(loaded) if loaded else ()),
         vm=tuple(_address(text) for text in vm or ()),
         side=vm_side,
         never=never_block(the_configuration_says_so=map(ip_network, loaded.never_block if loaded else ())),

@@ -82,11 +82,14 @@ def _rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("VMs in the inventory", str(answer["vms"]["known"])),
         ("policies", f"{answer['policies']['known']}, taken over {answer['policies']['since']}"),
     ]
+    databases = answer["databases"]
+    problem = f"; missing or too old: {databases['problem']}" if databases["problem"] else ""
+    rows.append(("databases", f"version {databases['version']}{problem}"))
     rows += [("rule set", digest[:12]) for digest in answer["rule_sets"]]
     rows += _scanner_rows(answer["scanners"])
     for failure in answer["failures"]:
         text = (
             f"{failure['component']} {failure['why']}: {failure['passed']} packets passed, {failure['dropped']} dropped"
         )
-        rows.append((f"failure action, {failure['vm'] or failure['port']}", text))
+        rows.append((f"inspection of {failure['vm'] or failure['port']}", text))
     return rows

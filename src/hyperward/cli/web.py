@@ -24,6 +24,7 @@ from hyperward.policy.fields import Mode
 from hyperward.policy.resolve import Resolver
 from hyperward.policy.web import WebCategories
 from hyperward.svm.config import load_config
+from hyperward.svm.databases.view import addresses_in_force
 from hyperward.webscan.database import Layers, open_database
 from hyperward.webscan.explain import Listed, Looked, Outcome, Seen, look_up, see, worst
 from hyperward.webscan.plan import web_plan
@@ -133,7 +134,7 @@ def explain(
 
 @contextmanager
 def _databases(config: Path, given: Sequence[Path] | None) -> Iterator[Layers]:
-    paths = tuple(given) if given else load_config(config).addresses
+    paths = tuple(given) if given else addresses_in_force(load_config(config))
     if not paths:
         raise InputError(
             "there is no address database", hint="name one under addresses in the SVM's configuration, or --database"

@@ -9,6 +9,7 @@ import msgspec
 
 from hyperward.databases.disk import Disk
 from hyperward.databases.ledger import Record
+from hyperward.fromjson import from_json
 
 _TAIL: Final = 4096
 """Bytes of a line at most: a record is bounded."""
@@ -40,7 +41,7 @@ def read_history(path: Path, limit: int) -> list[Record]:
     records = []
     for line in reversed(lines):
         try:
-            records.append(msgspec.json.decode(line, type=Record))
-        except msgspec.DecodeError:
+            records.append(from_json(line, Record))
+        except ValueError:
             continue
     return records[:limit]

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from hyperward.fromjson import from_json
+
 MAX_BYTES = 1 << 16
 
 
@@ -88,7 +90,7 @@ def load(raw: bytes) -> Ledger:
     """
     if len(raw) > MAX_BYTES:
         raise ValueError(f"{len(raw)} bytes")
-    ledger = msgspec.json.decode(raw, type=Ledger)
+    ledger = from_json(raw, Ledger)
     if min(ledger.active, ledger.previous) < 0:
         raise ValueError("a version number below 0")
     return ledger

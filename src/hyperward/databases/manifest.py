@@ -14,6 +14,7 @@ import msgspec
 
 from hyperward.databases import names
 from hyperward.errors import InputError
+from hyperward.fromjson import from_json
 
 FORMAT: Final = 1
 
@@ -157,15 +158,15 @@ def parse_manifest(raw: bytes, *, where: str = "manifest.json") -> Manifest:
     if len(raw) > names.MAX_MANIFEST_BYTES:
         raise InputError(f"a manifest of {len(raw)} bytes, above {names.MAX_MANIFEST_BYTES}", where=where, hint=again)
     try:
-        envelope = msgspec.json.decode(raw, type=_Envelope)
+        envelope = from_json(raw, _Envelope)
         if envelope.format != FORMAT:
             raise InputError(
                 f"a manifest of format {envelope.format}; this Hyperward reads {FORMAT}",
                 where=where,
                 hint=f"update Hyperward to {envelope.minimum_product[:20]!r} or later",
             )
-        manifest = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, RecursionError) as error:
+        manifest = from_json(raw, Manifest)
+    except ValueError as error:
         raise InputError(f"not a manifest ({error})", where=where, hint=again) from None
     if found := next(problems(manifest), None):
         raise InputError(found, where=where, hint=again)

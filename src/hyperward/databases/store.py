@@ -119,15 +119,18 @@ class VersionStore:
             InputError: no such version, or another change is under way.
             DamagedError: it is not what was written.
         """
-        if self._ledger.attempt:
-            raise InputError(
-                f"a change to version {self._ledger.attempt.to} is under way since {self._ledger.attempt.since}",
-                hint="wait until it has ended",
-            )
+        self._free()
         found = self.version(number, verify=True)
-        attempt = Attempt(number, who[:200], action[:40], self._now())
-        self._save(msgspec.structs.replace(self._ledger, attempt=attempt))
+        self._begin(number, who, action)
         return found
+
+    def begin_none(self, *, who: str, action: str) -> None:
+        """Begin a change to no version at all: what comes with the package.
+
+        Raises:
+            InputError: another change is under way.
+        """
+        self._begin(0, who, action)
 
     def activating(self) -> None:
         """Note that the machine begins to use the version under test."""
@@ -179,6 +182,18 @@ class VersionStore:
     def _in_use(self) -> set[int]:
         attempt = {self._ledger.attempt.to} if self._ledger.attempt else set()
         return {self._ledger.active, self._ledger.previous} | attempt
+
+    def _free(self) -> None:
+        if self._ledger.attempt:
+            raise InputError(
+                f"a change to version {self._ledger.attempt.to} is under way since {self._ledger.attempt.since}",
+                hint="wait until it has ended",
+            )
+
+    def _begin(self, number: int, who: str, action: str) -> None:
+        self._free()
+        attempt = Attempt(number, who[:200], action[:40], self._now())
+        self._save(msgspec.structs.replace(self._ledger, attempt=attempt))
 
     def _attempt(self) -> Attempt:
         if self._ledger.attempt is None:

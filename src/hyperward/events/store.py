@@ -19,6 +19,7 @@ from hyperward.errors import SystemFault
 from hyperward.events import schema
 from hyperward.events.ids import random_id
 from hyperward.events.model import Event, Feature, Kind, Severity
+from hyperward.fromjson import from_json
 
 log = structlog.get_logger(__name__)
 _Position = TypeVar("_Position", bound=msgspec.Struct)
@@ -109,10 +110,10 @@ class EventStore:
             rows = self._stored(
                 lambda: self._db.execute("SELECT position FROM tails WHERE name = ?", (tail,)).fetchall()
             )
-            return msgspec.json.decode(rows[0][0], type=kind) if rows else None
+            return from_json(rows[0][0], kind) if rows else None
         except sqlite3.Error as exc:
             raise _fault(self._path, exc) from None
-        except msgspec.MsgspecError as exc:
+        except ValueError as exc:
             log.warning("stored position cannot be read", tail=tail, reason=str(exc))
             return None
 

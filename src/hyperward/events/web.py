@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-import msgspec
-
 from hyperward.events.model import Direction, EntryRef, Event, EventAction, Feature, Kind, Party, Severity, VmRef
+from hyperward.fromjson import from_json
 from hyperward.policy.actions import WebAction
 from hyperward.webscan.scanner.records import WebRecord
 
@@ -20,7 +19,6 @@ _MESSAGE: Final = 200
 """Characters of an address in the line for people; the whole one is in `request`."""
 _DONE: Final[Mapping[str, EventAction]] = {"blocked": EventAction.BLOCK, "reported": EventAction.REPORT}
 _DANGEROUS: Final = frozenset({"malicious", "phishing"})
-_decoder = msgspec.json.Decoder(WebRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def decode_record(line: bytes) -> WebRecord:
     Raises:
         ValueError: it is not a record, or its id is not a UUID.
     """
-    record = _decoder.decode(line)
+    record = from_json(line, WebRecord)
     UUID(record.event)
     return record
 

@@ -61,8 +61,17 @@ class SvmFiles:
         return self.home / "state"
 
 
-def config_text(plan: LabPlan, rules: Sequence[Path] = ()) -> str:
-    """Return the configuration; no rules stand for the starter rules of the package."""
+def config_text(plan: LabPlan, rules: Sequence[Path] = (), *, repository: Path | None = None) -> str:
+    """Return the configuration.
+
+    Args:
+        plan: of the lab.
+        rules: rule files or archives; none stands for those of the databases.
+        repository: folder that databases come from; without it the lab's own addresses take their place.
+    """
+    databases: dict[str, Any] = {"addresses": [ADDRESSES]}
+    if repository is not None:
+        databases = {"databases": {"source": str(repository)}}
     return _yaml(
         {
             "name": f"svm-{plan.name}",
@@ -71,7 +80,7 @@ def config_text(plan: LabPlan, rules: Sequence[Path] = ()) -> str:
             "policy_file": "policy.yaml",
             "inventory_file": "inventory.yaml",
             "rules": [str(path) for path in rules],
-            "addresses": [ADDRESSES],
+            **databases,
             "heartbeat_ms": HEARTBEAT_MS,
         }
     )
@@ -111,15 +120,23 @@ def policy_text(vms: Sequence[str], mode: Mode, action: Action = Action.TERMINAT
     return _yaml({"policies": [policy]})
 
 
-def write_files(files: SvmFiles, plan: LabPlan, *, protected: Sequence[str], rules: Sequence[Path] = ()) -> None:
+def write_files(
+    files: SvmFiles,
+    plan: LabPlan,
+    *,
+    protected: Sequence[str],
+    rules: Sequence[Path] = (),
+    repository: Path | None = None,
+) -> None:
     """Write all files; the policy is in standard mode.
 
     Raises:
         OSError, SystemFault: the lab's folder cannot be written.
     """
     files.home.mkdir(exist_ok=True)
-    build_database(files.addresses)
-    write_atomically(files.config, config_text(plan, rules).encode())
+    if repository is None:
+        build_database(files.addresses)
+    write_atomically(files.config, config_text(plan, rules, repository=repository).encode())
     write_atomically(files.inventory, inventory_text(plan).encode())
     write_policy(files, protected, Mode.STANDARD)
 

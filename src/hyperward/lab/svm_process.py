@@ -1,5 +1,6 @@
 """The SVM of a lab: the real daemon, started in the hypervisor's namespace, asked and stopped from outside."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import structlog
 from hyperward.errors import SystemFault
 from hyperward.events.model import Event, Kind
 from hyperward.events.reader import EventReader
+from hyperward.lab.databases.publisher import LabPublisher
 from hyperward.lab.deadline import wait_until
 from hyperward.lab.plan import HOST
 from hyperward.lab.svm_files import SvmFiles, write_files, write_policy
@@ -26,6 +28,7 @@ from hyperward.svm.control import ask
 LOG_NAME = "svm"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
+DATABASE_SECONDS = 120.0
 _READY = b"ready"
 _PROTECTED = frozenset({Status.PROTECTED.value, Status.IDLE.value})
 _ANSWERS = frozenset({Kind.POLICY_APPLIED, Kind.POLICY_REFUSED})
@@ -41,16 +44,24 @@ class LabSvm:
         protected: names of the VMs that the policy covers.
         rules: rule files or archives; none stands for the starter rules of the package.
         seconds: how long loading the rules may take, at the start and at a change of policy.
+        publisher: of databases, that has published a version: the SVM starts with it. None for the lab's own addresses.
     """
 
     def __init__(
-        self, lab: Lab, *, protected: Sequence[str], rules: Sequence[Path] = (), seconds: float = START_SECONDS
+        self,
+        lab: Lab,
+        *,
+        protected: Sequence[str],
+        rules: Sequence[Path] = (),
+        seconds: float = START_SECONDS,
+        publisher: LabPublisher | None = None,
     ) -> None:
         self.files = SvmFiles(lab.folder)
         self._lab = lab
         self._policy = (tuple(protected), Mode.STANDARD, Action.TERMINATE)
         self._rules = tuple(rules)
         self._seconds = seconds
+        self._publisher = publisher
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -82,7 +93,11 @@ class LabSvm:
         Raises:
             SystemFault: it ended, or was not ready in time.
         """
-        write_files(self.files, self._lab.plan, protected=self._policy[0], rules=self._rules)
+        repository = self._publisher.repository if self._publisher else None
+        write_files(self.files, self._lab.plan, protected=self._policy[0], rules=self._rules, repository=repository)
+        if self._publisher is not None:
+            self._hyperward("db", "trust", str(self._publisher.root))
+            self._hyperward("db", "update")
         self._policy = (self._policy[0], Mode.STANDARD, Action.TERMINATE)
         begin = self.log.stat().st_size if self.log.exists() else 0
         daemon = self._lab.spawn(HOST, self._command("run"), name=LOG_NAME, env=package_environment())
@@ -144,6 +159,28 @@ class LabSvm:
                 events += [stored.event for stored in batch]
         return events
 
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """The VMs that the policy covers."""
+        return self._policy[0]
+
+    def db(self, action: str) -> dict[str, Any]:
+        """Return what `hyperward db ACTION --json` says.
+
+        Raises:
+            SystemFault: the command failed.
+        """
+        said: dict[str, Any] = json.loads(self._hyperward("db", action, "--json"))
+        return said
+
+    def db_refused(self, action: str) -> str:
+        """Return why `hyperward db ACTION` is refused; empty when it is not."""
+        try:
+            self._hyperward("db", action)
+        except SystemFault as error:
+            return error.what
+        return ""
+
     def vms(self) -> dict[str, dict[str, Any]]:
         """Return what `hyperward vm list --json` says, by name of the VM.
 
@@ -194,6 +231,15 @@ class LabSvm:
 
     def _command(self, action: str) -> list[str]:
         return [sys.executable, "-m", "hyperward", "svm", action, "--config", str(self.files.config)]
+
+    def _hyperward(self, *arguments: str) -> str:
+        """Run the command line in the hypervisor's namespace; return its standard output."""
+        command = [sys.executable, "-m", "hyperward", *arguments, "--config", str(self.files.config)]
+        environment = {**os.environ, **package_environment()}
+        done = self._lab.host.run(command, timeout=DATABASE_SECONDS, env=environment)
+        if done.returncode != 0:
+            raise SystemFault(_last(done.stderr.encode().splitlines()), where=" ".join(("hyperward", *arguments)))
+        return done.stdout
 
     def _said(self, begin: int) -> list[bytes]:
         with self.log.open("rb") as file:

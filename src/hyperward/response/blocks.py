@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 from hyperward.response.blocking import Address, block_minutes
 from hyperward.response.terminate import mapped
 from hyperward.steering.layout import BlockedKey
@@ -69,10 +70,10 @@ class Blocks:
         self._path = path
         self._blocks: dict[tuple[str, str, int], Block] = {}
         try:
-            known = msgspec.json.decode(path.read_bytes(), type=list[Block])
+            known = from_json(path.read_bytes(), list[Block])
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError) as error:
             log.error("blocks_unreadable", file=str(path), reason=str(error))
             return
         self._blocks = {block.key: block for block in known}

@@ -40,6 +40,8 @@ PCP_CRAFTED = 1
 """From the scanner: a packet of its own to the VM."""
 PCP_COPY = 2
 """To the scanner: the packet itself is on its way already; a copy never comes back."""
+PCP_WHOLE = 3
+"""From the scanner: fragments of the VM put together, to be steered like any packet of it."""
 
 
 class Direction(IntEnum):
@@ -228,7 +230,7 @@ class FlowKey(_Record):
 class Flow(_Record):
     """`struct flow`; pairs are (from the VM, to the VM), bytes are frame lengths before segmentation."""
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ2Q2Q2I2B6s6sBxQQ")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=QQ2Q2Q2I2B6s6sBBQQQI4x")
     first_ns: int
     last_ns: int
     packets_from: int
@@ -242,8 +244,11 @@ class Flow(_Record):
     vm_mac: bytes
     peer_mac: bytes
     opened: int = 0
+    opening: int = 0
     exclusion: int = 0
     exclusion_row: int = 0
+    began_ns: int = 0
+    syn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,16 +256,18 @@ class WebFlow(_Record):
     """`struct web_flow`: what a web scanner has decided on a flow; the key is a `FlowKey`.
 
     `begin` is the C side's `from`. Both it and `until` are TCP sequence numbers modulo 2^32, `until` at most 2^30
-    beyond `begin`. The kernel alone fills `settled` and `settled_from`. `expires_ns` 0 is never.
+    beyond `begin`. The kernel alone fills `settled` and `settled_from`. `expires_ns` 0 is never. `began_ns` is that of
+    the flow: the entry counts for no other connection.
     """
 
-    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IIBBxxIQ")
+    FORMAT: ClassVar[struct.Struct] = struct.Struct("=IIBBxxIQQ")
     begin: int
     until: int
     state: int
     settled: int = 0
     settled_from: int = 0
     expires_ns: int = 0
+    began_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@
 #define UDP 17
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
+#define TCP_URG 0x20
 
 /* What of a packet could be read. A guest can hide the rest by fragments, odd headers or short packets. */
 enum known { KNOWN_ADDRESS = 1, KNOWN_PROTOCOL = 2, KNOWN_PORTS = 4 };
@@ -135,7 +136,8 @@ static __always_inline void parse_v6(struct __sk_buff *skb, __u32 off, enum dire
 	__builtin_memcpy(p->key.local, d == FROM_VM ? ip.source : ip.dest, 16);
 	__builtin_memcpy(p->key.remote, d == FROM_VM ? ip.dest : ip.source, 16);
 	p->known = KNOWN_ADDRESS;
-	p->end = end_of(skb, off, sizeof(ip) + bpf_ntohs(ip.len));
+	/* No length before a hop-by-hop header: a jumbogram (RFC 2675). Receivers take all there is, option or not. */
+	p->end = !ip.len && !ip.next ? skb->len : end_of(skb, off, sizeof(ip) + bpf_ntohs(ip.len));
 	next = ip.next;
 	off += sizeof(ip);
 #pragma unroll

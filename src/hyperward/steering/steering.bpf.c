@@ -36,6 +36,26 @@
 
 enum engine_state { ENGINE_UP, ENGINE_BUSY, ENGINE_DOWN };
 
+/*
+ * A connection with the same addresses and ports as another begins when the remote end accepts it. The SYN alone proves
+ * nothing: a VM may send one in the middle of a connection, and the other end would read on where it was.
+ */
+static __always_inline void note_opening(struct flow *flow, enum direction d, struct packet *p, __u64 now)
+{
+	int is_answer = p->tcp_flags & TCP_ACK;
+
+	if (d == FROM_VM && !is_answer) {
+		flow->syn = p->seq;
+		flow->opening = 1;
+	}
+	/* It may acknowledge data that came with the SYN (RFC 7413). */
+	if (d == TO_VM && is_answer && flow->opening && p->ack - flow->syn - 1 <= 0xffff) {
+		flow->opening = 0;
+		flow->began_ns = now;
+		bpf_map_delete_elem(&web_flows, &p->key);
+	}
+}
+
 static __always_inline struct flow *account(struct __sk_buff *skb, enum direction d, struct packet *p, __u64 now)
 {
 	struct flow *flow = bpf_map_lookup_elem(&flows, &p->key);
@@ -61,6 +81,8 @@ static __always_inline struct flow *account(struct __sk_buff *skb, enum directio
 		flow->opened |= 1 << d;
 		flow->exclusion = 0;
 	}
+	if (p->tcp_flags & TCP_SYN)
+		note_opening(flow, d, p, now);
 	flow->last_ns = now;
 	__sync_fetch_and_add(&flow->packets[d], 1);
 	__sync_fetch_and_add(&flow->bytes[d], skb->len);
@@ -174,7 +196,7 @@ static __always_inline int web(struct __sk_buff *skb, struct port *port, struct 
 
 	if (d == FROM_VM)
 		return web_scan(skb, port, c, p, flow, acts, now);
-	if (!acts || !is_refused(p, now))
+	if (!acts || !is_refused(p, flow, now))
 		return TC_GO_ON;
 	count(c, TO_VM, WEB_REFUSED, 1);
 	return TC_ACT_SHOT;
@@ -311,9 +333,9 @@ int from_scanner(struct __sk_buff *skb)
 	device = bpf_map_lookup_elem(&port_devices, &id);
 	if (!device || !*device || bpf_skb_vlan_pop(skb) < 0)
 		return TC_ACT_SHOT;
-	if (priority == PCP_ORIGINAL) {
+	if (priority == PCP_ORIGINAL || priority == PCP_WHOLE) {
 		count(bpf_map_lookup_elem(&port_counters, &id), FROM_VM, WEB_BACK, 1);
-		skb->mark = MARK_MAGIC | MARK_SCANNED;
+		skb->mark = priority == PCP_ORIGINAL ? MARK_MAGIC | MARK_SCANNED : 0;
 		return bpf_redirect(*device, BPF_F_INGRESS);
 	}
 	port = bpf_map_lookup_elem(&ports, device);

@@ -45,6 +45,7 @@
 #define PCP_ORIGINAL 0 /* to the scanner: it decides; from the scanner: the VM's packet goes on */
 #define PCP_CRAFTED 1  /* from the scanner: its own packet to the VM */
 #define PCP_COPY 2     /* to the scanner: the packet itself is on its way already; never comes back */
+#define PCP_WHOLE 3    /* from the scanner: fragments of the VM put together, to be steered like any packet of it */
 
 enum direction { FROM_VM = 0, TO_VM = 1, DIRECTIONS = 2 };
 
@@ -157,9 +158,12 @@ struct flow {
 	__u8 vm_mac[6];
 	__u8 peer_mac[6];
 	__u8 opened;         /* enum opener bits: who began it; 0: we were not there, both: nobody can tell */
-	__u8 pad;
+	__u8 opening;        /* 1: a SYN of the VM has no answer yet */
 	__u64 exclusion;     /* what the exclusions said: exclusion_version << 32 | enum exclusion_action */
 	__u64 exclusion_row; /* the row that said it; 0: none */
+	__u64 began_ns;      /* the remote end accepted the VM's connection then; names the connection; 0: not seen */
+	__u32 syn;           /* sequence number of the VM's last SYN, host byte order */
+	__u32 pad;
 };
 
 enum opener { OPENED_BY_VM = 1, OPENED_BY_REMOTE = 2, OPENED_BY_ANY = 3 };
@@ -219,10 +223,11 @@ enum web_state {
 };
 
 /*
- * What the web scanner knows of a flow; its key is struct flow_key. The scanner writes it. The kernel takes it away with
- * the SYN of a new connection, and keeps in it that the remote end has acknowledged `from`: what is sent again from
- * before it is then ignored there, whatever its content. `settled_from` says for which `from` that was found, because an
- * entry of a least-recently-used map may become another flow's under the hands of its reader.
+ * What the web scanner knows of a flow; its key is struct flow_key. The scanner writes it, with the `began_ns` of the flow
+ * that it read before: an entry of another connection with the same ports counts as none, however late it was written.
+ * The kernel takes it away when a connection is accepted, and keeps in it that the remote end has acknowledged `from`:
+ * what is sent again from before it is then ignored there, whatever its content. `settled_from` says for which `from`
+ * that was found, because an entry of a least-recently-used map may become another flow's under the hands of its reader.
  * Sequence numbers are in host byte order, as is their arithmetic, modulo 2^32.
  */
 struct web_flow {
@@ -233,6 +238,7 @@ struct web_flow {
 	__u16 pad;
 	__u32 settled_from;
 	__u64 expires_ns; /* CLOCK_MONOTONIC; 0: never */
+	__u64 began_ns;   /* of the connection, as in struct flow */
 };
 
 /* A web scanner, by index. User space writes the first cache line through a memory map, the kernel the second. */

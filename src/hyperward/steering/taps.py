@@ -6,6 +6,7 @@ scanner reads frames as they would be on a wire. A frame is as long as what the 
 the device's MTU.
 """
 
+import errno
 import os
 import socket
 import struct
@@ -34,6 +35,10 @@ _TYPE_TAP = 2
 _ROOT = 0xFFFFFFFF  # TC_H_ROOT
 _ADDR_GEN_NONE = 1
 _RUNNING_SECONDS = 2.0
+
+
+class DeviceBusy(SystemFault):
+    """Another process has the device open."""
 
 
 def tap_name(index: int) -> str:
@@ -80,7 +85,8 @@ def open_tap(index: int) -> int:
     went with it.
 
     Raises:
-        SystemFault: there is no such device, or another process has it open.
+        DeviceBusy: another process has it open.
+        SystemFault: there is no such device.
     """
     name = tap_name(index)
     try:
@@ -168,7 +174,8 @@ def _await_running(name: str) -> None:
 
 
 def _refused(number: int, name: str = tap_name(0)) -> SystemFault:
-    return SystemFault(
+    kind = DeviceBusy if number == errno.EBUSY else SystemFault
+    return kind(
         f"the kernel refuses the device of a web scanner: {os.strerror(number)}",
         where=f"interface {name}",
         hint="run as root with CAP_NET_ADMIN, on a kernel with TUN/TAP; one scanner has it open at a time",

@@ -27,13 +27,33 @@ enum web_need {
 	WEB_NEED_DROP,
 };
 
-/* What the scanner knows of the flow; 0: nothing, or no longer. */
-static __always_inline struct web_flow *known_flow(struct packet *p, __u64 now)
+/* What an entry says, read once: it may become another flow's under our hands. */
+struct verdict {
+	__u32 from;
+	__u32 until;
+	__u8 state; /* enum web_state; 0: there is no entry that counts */
+	__u8 holds; /* 0: whether it is this connection's cannot be told, so nothing may pass by it */
+};
+
+/*
+ * What the scanner knows of the flow. Where the kernel has forgotten the flow, refusals hold all the same, and of
+ * everything else the scanner is asked again.
+ */
+static __always_inline struct web_flow *known_flow(struct packet *p, struct flow *flow, __u64 now, struct verdict *v)
 {
 	struct web_flow *known = bpf_map_lookup_elem(&web_flows, &p->key);
+	__u64 began = flow ? flow->began_ns : 0;
 
+	v->state = 0;
 	if (!known || (known->expires_ns && now >= known->expires_ns))
 		return 0;
+	v->from = known->from;
+	v->until = known->until;
+	v->state = known->state;
+	/* Behind what was read, so that it was this connection's. */
+	v->holds = *(volatile __u64 *)&known->began_ns == began;
+	if (!v->holds && began)
+		v->state = 0;
 	return known;
 }
 
@@ -49,19 +69,17 @@ static __always_inline int is_settled(struct web_flow *known, struct flow *flow,
 	return 1;
 }
 
-/* May all of the segment's payload pass? */
-static __always_inline int may_pass(struct web_flow *known, struct flow *flow, struct packet *p)
+/* May all of the segment's payload pass? Urgent data only behind a verdict: it is left out of the stream it is in. */
+static __always_inline int may_pass(struct web_flow *known, struct verdict *v, struct flow *flow, struct packet *p)
 {
 	__u32 start = p->seq + (p->tcp_flags & TCP_SYN ? 1 : 0), end = start + (p->end - p->data);
-	__u32 from = known->from, until = known->until;
-	__u8 state = known->state;
-	int settled = is_settled(known, flow, from);
+	int settled = is_settled(known, flow, v->from);
 
-	if (state == WEB_UNTIL && (__s32)(end - until) > 0)
+	if (!v->holds || (v->state != WEB_UNTIL && v->state != WEB_DONE))
 		return 0;
-	if (state != WEB_UNTIL && state != WEB_DONE)
+	if (v->state == WEB_UNTIL && ((__s32)(end - v->until) > 0 || p->tcp_flags & TCP_URG))
 		return 0;
-	return settled || (__s32)(start - from) >= 0;
+	return settled || (__s32)(start - v->from) >= 0;
 }
 
 struct datagrams {
@@ -139,48 +157,55 @@ static __always_inline int is_hidden(struct port *port, struct packet *p)
 			       (p->key.protocol == UDP && port->web & (WEB_QUIC | WEB_DNS)));
 }
 
+/* Of the segments of a connection that the VM opened. */
+static __always_inline enum web_need segment_need(struct web_flow *known, struct verdict *v, struct flow *flow,
+						  struct packet *p)
+{
+	int is_empty = p->end <= p->data;
+
+	if (is_empty && (!(p->tcp_flags & TCP_URG) || (v->state == WEB_DONE && v->holds)))
+		return WEB_NEED_NOTHING;
+	if (known && v->state && may_pass(known, v, flow, p))
+		return WEB_NEED_NOTHING;
+	return WEB_NEED_LOOK;
+}
+
 /* Does a scanner have to see the packet? Asked of a packet from the VM on a port with web scan. */
 static __noinline enum web_need web_need(struct __sk_buff *skb, struct port *port, struct packet *p, struct flow *flow,
 					 __u64 now)
 {
-	struct web_flow *known;
-	__u8 opened = flow ? flow->opened : 0, state = 0;
+	struct verdict v = {};
+	struct web_flow *known = 0;
 
 	if (!(p->known & KNOWN_PORTS) || (p->key.protocol != TCP && p->key.protocol != UDP))
 		return is_hidden(port, p) ? WEB_NEED_LOOK : WEB_NEED_NOTHING;
-	/* Another connection: nothing that was found of the last one holds. */
-	if (p->key.protocol == TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-		bpf_map_delete_elem(&web_flows, &p->key);
-	known = known_flow(p, now);
-	if (known)
-		state = known->state;
-	if (state == WEB_DROPPED)
+	/* Nothing that was found of the last connection holds for the first packet of another. */
+	if (p->key.protocol != TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		known = known_flow(p, flow, now, &v);
+	if (v.state == WEB_DROPPED)
 		return WEB_NEED_DROP;
-	if (state == WEB_BLOCKED)
+	if (v.state == WEB_BLOCKED)
 		return WEB_NEED_ANSWER;
 	if (is_hidden(port, p))
 		return WEB_NEED_LOOK;
-	if (p->end <= p->data || (!state && !(opened & OPENED_BY_VM)))
+	if (!v.state && !(flow && flow->opened & OPENED_BY_VM))
 		return WEB_NEED_NOTHING;
-	if (p->key.protocol == TCP) {
-		if (!(port->web & WEB_TCP) || (known && may_pass(known, flow, p)))
-			return WEB_NEED_NOTHING;
-		return WEB_NEED_LOOK;
-	}
-	if (state == WEB_DONE)
+	if (p->key.protocol == TCP)
+		return port->web & WEB_TCP ? segment_need(known, &v, flow, p) : WEB_NEED_NOTHING;
+	if (p->end <= p->data || v.state == WEB_DONE)
 		return WEB_NEED_NOTHING;
 	return any_starts_request(skb, port, p) ? WEB_NEED_LOOK : WEB_NEED_NOTHING;
 }
 
 /* Was the flow refused, so that nothing of it may reach the VM but what the scanner sends itself? */
-static __always_inline int is_refused(struct packet *p, __u64 now)
+static __always_inline int is_refused(struct packet *p, struct flow *flow, __u64 now)
 {
-	struct web_flow *known;
+	struct verdict v = {};
 
 	if (p->key.protocol != TCP && p->key.protocol != UDP)
 		return 0;
-	known = known_flow(p, now);
-	return known && (known->state == WEB_BLOCKED || known->state == WEB_DROPPED);
+	known_flow(p, flow, now, &v);
+	return v.state == WEB_BLOCKED || v.state == WEB_DROPPED;
 }
 
 #endif

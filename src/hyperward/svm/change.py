@@ -98,6 +98,31 @@ class PolicyChanges:
             finally:
                 self.busy = False
 
+    async def exchange(self, take: Callable[[], Callable[[], None]], keep: Callable[[], None]) -> Outcome:
+        """Exchange what policies are carried out with, wholly or not at all: rules, address databases.
+
+        Args:
+            take: puts the others in place, and returns what puts them back.
+            keep: called, in a thread, once the others are in force everywhere; what it raises undoes the exchange.
+
+        Raises:
+            InputError: it could not be carried out on every VM: what was in force is again.
+            SystemFault: likewise, for want of something else; or not all could be undone.
+        """
+        async with self._lock:
+            put_back = take()
+            try:
+                outcome = await self._carry_out()
+                fresh = {port: why for port, why in outcome.failed.items() if port not in self._failed}
+                if fresh:
+                    raise InputError("; ".join(f"{port}: {why}" for port, why in fresh.items()))
+                await asyncio.to_thread(keep)
+            except (HyperwardError, OSError) as error:
+                put_back()
+                raise await self._rolled_back(error, "databases", "databases") from error
+            self._failed = outcome.failed
+            return outcome
+
     async def _change(self, text: str, name: str) -> dict[str, Any]:
         take_back = await self._wanted.try_policies(text, name)
         outcome = Outcome()
@@ -122,8 +147,10 @@ class PolicyChanges:
             "backup": backup,
         }
 
-    async def _rolled_back(self, error: HyperwardError | OSError, name: str) -> HyperwardError:
-        """Bring the policies back that were in force, and return the refusal."""
+    async def _rolled_back(
+        self, error: HyperwardError | OSError, name: str, subject: str = "policies"
+    ) -> HyperwardError:
+        """Bring back what was in force, and return the refusal."""
         why = error.line() if isinstance(error, HyperwardError) else str(error)
         before = self._failed
         try:
@@ -131,7 +158,7 @@ class PolicyChanges:
             left = {port: text for port, text in self._failed.items() if port not in before}
         except (HyperwardError, OSError) as fault:
             left = {"all": fault.line() if isinstance(fault, HyperwardError) else str(fault)}
-        what = f"not applied, the policies before are in force again: {why}"
+        what = f"not applied, the {subject} before are in force again: {why}"
         if left:
             stuck = "; ".join(f"{port}: {text}" for port, text in left.items())
             what = f"not applied ({why}), and not all could be undone: {stuck}"

@@ -78,6 +78,19 @@ class ScannerFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """What is known about the application databases.
+
+    Args:
+        fresh: they are there and not too old.
+        what_to_do: if they are not.
+    """
+
+    fresh: Fact
+    what_to_do: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the daemon knows about one VM and the components that serve it.
 
@@ -88,6 +101,7 @@ class Facts:
         engine: what is known about the engine; None when the policy does not need it.
         scanners: the same of the web scanners.
         ports: the VM's ports, in the inventory's order.
+        databases: what is known about the databases; None when nobody asked for updates.
     """
 
     policy: str | None
@@ -96,6 +110,7 @@ class Facts:
     engine: EngineFacts | None
     ports: tuple[PortFacts, ...]
     scanners: ScannerFacts | None = None
+    databases: DatabaseFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +148,7 @@ def protection(vm: Vm, facts: Facts) -> list[Condition]:
         *conditions,
         *(_engine(facts.engine) if facts.engine is not None else ()),
         *(_scanners(facts.scanners) if facts.scanners is not None else ()),
+        *(_databases(facts.databases) if facts.databases is not None else ()),
         *(_traffic(known[port.interface]) for port in vm.ports if port.interface in known),
     ]
 
@@ -195,6 +211,10 @@ def _scanners(facts: ScannerFacts) -> list[Condition]:
             "name one under addresses in the SVM's configuration; see hyperward status for what is wrong with it",
         ),
     ]
+
+
+def _databases(facts: DatabaseFacts) -> list[Condition]:
+    return [_condition("databases are present and not too old", facts.fresh, facts.what_to_do)]
 
 
 def _traffic(facts: PortFacts) -> Condition:

@@ -10,11 +10,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from hyperward.databases.own.model import OwnAddresses
 from hyperward.ips.rules.limits import Limits as RuleLimits
 from hyperward.policy.fields import HomeNetworks
 from hyperward.policy.findings import Finding
 from hyperward.policy.networks import NetworkSet, parse_network_set
 from hyperward.steering.layout import MAX_SCANNERS
+from hyperward.svm.databases.config import (
+    MAX_OWN,
+    DatabasesConfig,
+    DatabasesEntry,
+    OwnAddressesEntry,
+    databases_of,
+    own_addresses_of,
+    own_findings,
+)
 from hyperward.svm.names import check_svm_name, svm_name_of
 from hyperward.svm.paths import not_too_large, own_folder, readable
 from hyperward.svm.scanners.paths import default_count
@@ -57,9 +67,16 @@ class SvmConfigFile(FileModel):
     policy_file: _PathText
     inventory_file: _PathText
     rules: Annotated[tuple[_PathText, ...], Field(max_length=256)] = ()
+    """For experts: rule files, folders and archives in the place of those of the databases."""
+    databases: DatabasesEntry | None = None
+    """Where application databases come from; `hyperward.svm.databases.config` says what precedes what."""
+    own_rules: Annotated[tuple[_PathText, ...], Field(max_length=MAX_OWN)] = ()
+    """Rule files of the operator, on top of all others."""
+    own_addresses: Annotated[tuple[OwnAddressesEntry, ...], Field(max_length=MAX_OWN)] = ()
+    """Lists of addresses of the operator, on top of all others."""
     engine: EngineConfig = EngineConfig()
     addresses: Annotated[tuple[_PathText, ...], Field(max_length=MAX_DATABASES)] = ()
-    """Address databases; those of the operator's own lists first."""
+    """For experts: address databases in the place of those of the databases, the most important first."""
     scanners: Annotated[int, Field(ge=1, le=MAX_SCANNERS)] | None = None
     """Web scanners; without it one for each CPU, at most 16."""
     never_block: HomeNetworks | None = None
@@ -78,10 +95,13 @@ class SvmConfig:
         run_dir: what does not: sockets, pid files.
         policy_file: the file of policies.
         inventory_file: the file of VMs.
-        rules: rule files, folders and archives, in order; empty for the starter rules of the package.
+        rules: rule files, folders and archives in the place of those of the databases; empty for those.
         engine: the engine's settings.
         engine_binary: the program that `engine.binary` names.
-        addresses: address databases, those of the operator's own lists first.
+        addresses: address databases in the place of those of the databases; empty for those.
+        databases: where databases come from, and when.
+        own_rules: rule files of the operator.
+        own_addresses: lists of the operator.
         scanners: how many web scanners there are.
         never_block: networks that are never blocked as a source, canonical.
         heartbeat_ms: without an answer for so long the engine counts as down, in milliseconds. At most 900, because the
@@ -98,6 +118,9 @@ class SvmConfig:
     engine: EngineConfig
     engine_binary: Path
     addresses: tuple[Path, ...]
+    databases: DatabasesConfig
+    own_rules: tuple[Path, ...]
+    own_addresses: tuple[OwnAddresses, ...]
     scanners: int
     never_block: NetworkSet
     heartbeat_ms: int
@@ -148,6 +171,9 @@ def _resolved(file: SvmConfigFile, folder: Path) -> SvmConfig:
         engine=file.engine,
         engine_binary=Path(shutil.which(binary) or binary),
         addresses=tuple(absolute(text) for text in file.addresses),
+        databases=databases_of(file.databases, folder),
+        own_rules=tuple(absolute(text) for text in file.own_rules),
+        own_addresses=tuple(own_addresses_of(entry, folder) for entry in file.own_addresses),
         scanners=default_count() if file.scanners is None else file.scanners,
         never_block=parse_network_set(file.never_block or ()),
         heartbeat_ms=file.heartbeat_ms,
@@ -171,6 +197,7 @@ def _path_findings(file: SvmConfigFile, config: SvmConfig) -> Iterator[Finding]:
         yield from not_too_large(("rules", index), path, RULE_LIMITS)
     for index, path in enumerate(config.addresses):
         yield from readable(("addresses", index), path, folder_too=False)
+    yield from own_findings(config.own_addresses)
     if not config.engine_binary.is_absolute() or shutil.which(config.engine_binary) is None:
         what = f"the program {file.engine.binary} is not there or not executable"
         yield Finding(("engine", "binary"), what, "install Suricata, or give its absolute path")

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from hyperward.errors import HyperwardError, SystemFault
+from hyperward.fromjson import from_json
 
 _MAX_REQUEST = 64 * 1024
 _MAX_ANSWER = 64 * 1024 * 1024
@@ -61,8 +62,8 @@ class ControlServer:
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            request = msgspec.json.decode(line, type=dict[str, str])
-        except msgspec.DecodeError as error:
+            request = from_json(line, dict[str, str])
+        except ValueError as error:
             return {"error": f"not a request: {error}"}
         handler = self._handlers.get(request.get("command", ""))
         if handler is None:
@@ -71,6 +72,17 @@ class ControlServer:
             return {"ok": await handler(request)}
         except HyperwardError as error:
             return {"error": error.line()}
+
+
+def is_listening(path: Path) -> bool:
+    """Tell whether a daemon listens at `path`."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+            channel.settimeout(_REQUEST_SECONDS)
+            channel.connect(str(path))
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
 
 
 def ask(path: Path, command: str, *, patience: float = _REQUEST_SECONDS, **arguments: str) -> Any:
@@ -105,8 +117,8 @@ def ask(path: Path, command: str, *, patience: float = _REQUEST_SECONDS, **argum
             hint="start hyperward svm run",
         ) from None
     try:
-        answer = msgspec.json.decode(bytes(raw), type=dict[str, Any])
-    except msgspec.DecodeError:
+        answer = from_json(bytes(raw), dict[str, Any])
+    except ValueError:
         raise SystemFault("the daemon's answer is cut off", where=str(path), hint="look at its log") from None
     if "error" in answer:
         raise SystemFault(str(answer["error"]), where=str(path))

@@ -16,6 +16,8 @@ from typing import Any
 
 import structlog
 
+from hyperward.databases.ledger import Attempt
+from hyperward.databases.store import VersionStore, open_store
 from hyperward.errors import HyperwardError, InputError, SystemFault
 from hyperward.events.collect import EveCollector
 from hyperward.events.collectweb import WebCollector
@@ -43,6 +45,11 @@ from hyperward.svm.apply import Applier, Outcome
 from hyperward.svm.change import PolicyChanges
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.control import ControlServer
+from hyperward.svm.databases.machine import DaemonMachine
+from hyperward.svm.databases.place import Place
+from hyperward.svm.databases.service import DatabaseService
+from hyperward.svm.databases.telling import DatabaseTeller
+from hyperward.svm.databases.updates import Updates
 from hyperward.svm.engine_settings import engine_settings
 from hyperward.svm.eventlog import EventLog
 from hyperward.svm.exclusion_report import exclusion_report
@@ -64,6 +71,7 @@ from hyperward.svm.scanners.paths import ScannerPaths
 from hyperward.svm.scanners.process import ScannerProcesses
 from hyperward.svm.scanners.slots import MappedSlots
 from hyperward.svm.scanners.supervisor import ScannerSupervisor
+from hyperward.svm.scanners.unusable import UnusableMemory, UnusableWatch
 from hyperward.svm.state import State
 from hyperward.svm.status import StatusReport
 from hyperward.svm.telling import Teller
@@ -79,6 +87,8 @@ HOUSEKEEPING_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 FAILURES = "failures"
 """Name under which the store keeps what the watch for failures knows."""
+UNUSABLE = "unusable address databases"
+"""The same of the watch for address databases."""
 
 log = structlog.get_logger(__name__)
 
@@ -126,13 +136,15 @@ class Daemon:
         self._store = stack.enter_context(EventStore(config.state_dir / "events.db", svm=config.name))
         self._log = EventLog(self._store, config.name)
         self._failures = FailureWatch(self._store.position(FAILURES, FailureMemory))
-        self._failures_stored = self._failures.memory
+        self._unusable = UnusableWatch(map(str, config.addresses), self._store.position(UNUSABLE, UnusableMemory))
+        self._remembered = self._memories()
         self._state = State(config.state_dir / "state.json")
         if not self._state.ledger.ports():
             # Without a memory: the packets of the ports that an earlier daemon left must not come out of others.
             left = self._ports.registered().values()
             self._state.ledger.begin_after((port.vid for port in left), (port.port_id for port in left))
         self._rule_sets = RuleSets(config.state_dir / "rules", config.rules, settings.binary)
+        store, interrupted = await asyncio.to_thread(open_store, Place.of(config.state_dir).folder)
         references = References(classification_path(), reference_path())
         nudge = FrameNudge(("hwg0", "hwn0"), mark=PROBE_MARK)
         self._engine = EngineSupervisor(settings, references, nudge=nudge, notify=self._notice)
@@ -176,6 +188,7 @@ class Daemon:
         )
         self._tell = Teller(self._log, self._status.vm_of_port)
         self._changes = PolicyChanges(config.policy_file, self._wanted, self._apply, self._log)
+        await self._start_databases(store, interrupted)
         control = ControlServer(
             config.run_dir / "svm.sock",
             {
@@ -186,6 +199,7 @@ class Daemon:
                 "policies": self._changes.policies,
                 "apply": self._changes.apply,
                 "exclusions": self._exclusion_rows,
+                **self._databases.handlers(),
             },
         )
         await control.start()
@@ -194,6 +208,20 @@ class Daemon:
         if find(settings) is None:
             # It may take the old engine's place before it has any rules: it must not count as up.
             self._ports.gate(is_open=False)
+
+    async def _start_databases(self, store: VersionStore, interrupted: Attempt | None) -> None:
+        """Let the first change be carried out with the databases that the store calls active, whatever ran before."""
+        config = self._config
+        machine = DaemonMachine(self._wanted, self._rule_sets, self._scanners, self._changes)
+        updates = Updates(config, Place.of(config.state_dir), store, machine, engine_settings(config))
+        tell = DatabaseTeller(self._log)
+        if interrupted is not None:
+            tell.interrupted(interrupted, store.ledger.active)
+        machine.use(await updates.start(tell.wary))
+        tell.own(updates.held.reports, quiet=True)
+        self._databases = DatabaseService(config, updates, tell)
+        self._status.databases = self._databases.fresh
+        self._status.database_version = lambda: updates.held.contents.name
 
     def _place_scanners(self, program: Program) -> None:
         """Have a device for every scanner, and none for more."""
@@ -243,6 +271,7 @@ class Daemon:
                     ("shadows", self._keep_shadows),
                     ("events", self._collect),
                     ("web events", self._collect_web),
+                    ("databases", self._databases.run),
                     ("housekeeping", self._housekeeping),
                 )
             ]
@@ -393,8 +422,10 @@ class Daemon:
             counters = {port_id: self._ports.counters(port_id) for port_id in self._applier.ports_by_id}
             for failure in self._failures.look(counters, time.monotonic()):
                 self._tell.failure(failure)
+            for notice in self._unusable.look(self._scanners.reports().values()):
+                self._scanner_notice(notice)
             self._log.flush()
-            self._keep_failures()
+            self._remember()
             self._responder.expire()
             if file_size(settings.eve_path) > settings.eve_rotate_bytes:
                 try:
@@ -403,13 +434,17 @@ class Daemon:
                     log.warning("eve_not_rotated", reason=error.line())
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
-    def _keep_failures(self) -> None:
-        memory = self._failures.memory
-        if memory == self._failures_stored:
-            return
-        try:
-            self._store.append([], tail=FAILURES, position=memory)
-        except SystemFault as error:
-            log.debug("failures_not_kept", reason=error.line())
-        else:
-            self._failures_stored = memory
+    def _memories(self) -> dict[str, FailureMemory | UnusableMemory]:
+        """Return what the next daemon shall know, by the name under which the store keeps it."""
+        return {FAILURES: self._failures.memory, UNUSABLE: self._unusable.memory}
+
+    def _remember(self) -> None:
+        for name, memory in self._memories().items():
+            if memory == self._remembered[name]:
+                continue
+            try:
+                self._store.append([], tail=name, position=memory)
+            except SystemFault as error:
+                log.debug("not_remembered", what=name, reason=error.line())
+            else:
+                self._remembered[name] = memory

@@ -1,30 +1,61 @@
-"""Notice from the counters when a port's failure action is in force, and what passed or was dropped meanwhile. Pure."""
+"""Notice from counters when a port is not inspected as it should be, and what passed or was dropped meanwhile. Pure.
+
+That is the failure action of its policy; requests that are dropped since the VM asks for more than its share of busy
+scanners; and copies that no scanner took.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import msgspec
 
 from hyperward.steering.layout import Counters
 
-WHY = ("down", "busy")
-QUIET_SECONDS = 2.0
-"""Without another packet under the failure action for so long it counts as over."""
 ENGINE = "engine"
 SCANNER = "web scanner"
-_PREFIXES = {ENGINE: "", SCANNER: "web_"}
-"""What the names of a component's counters begin with."""
-_COUNTERS = tuple(f"{p}{action}_{why}" for p in _PREFIXES.values() for action in ("open", "closed") for why in WHY)
+LIMITED = "limited"
+COPIES_LOST = "copies lost"
+QUIET_SECONDS = 2.0
+"""Without another packet under the failure action for so long it counts as over."""
+QUIET_OF_VM_SECONDS = 60.0
+"""The same of what a VM can bring about by itself as often as it likes: a flood that pauses is one flood."""
+
+
+class Sign(NamedTuple):
+    """The counters that tell of one kind of trouble; empty where there is none.
+
+    Args:
+        passed: of packets that went on without inspection.
+        dropped: of packets that were dropped.
+        quiet: seconds without another packet after which it counts as over.
+    """
+
+    passed: str
+    dropped: str
+    quiet: float = QUIET_SECONDS
+
+
+_SIGNS = {
+    **{
+        (component, why): Sign(f"{prefix}open_{why}", f"{prefix}closed_{why}")
+        for component, prefix in ((ENGINE, ""), (SCANNER, "web_"))
+        for why in ("down", "busy")
+    },
+    (SCANNER, LIMITED): Sign("", "web_limited", QUIET_OF_VM_SECONDS),
+    (SCANNER, COPIES_LOST): Sign("web_copy_lost", "", QUIET_OF_VM_SECONDS),
+}
+_COUNTERS = tuple(name for sign in _SIGNS.values() for name in (sign.passed, sign.dropped) if name)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A time in which the failure action of a port was in force.
+    """A time in which a port was not inspected as it should be.
 
     Args:
         port_id: the port.
         component: which part cannot inspect, as people call it.
-        why: `down` or `busy`.
+        why: `down` or `busy`, and the failure action of the policy is in force; or `LIMITED` or `COPIES_LOST`.
         began: time of the first sight.
         passed: packets that went on without inspection since then.
         dropped: packets dropped since then.
@@ -64,7 +95,7 @@ class FailureWatch:
     def __init__(self, memory: FailureMemory | None = None) -> None:
         known = memory or FailureMemory()
         self._seen = dict(known.seen)
-        self._open = {(failure.port_id, failure.component, failure.why): failure for failure in known.open}
+        self._open = {(f.port_id, f.component, f.why): f for f in known.open if (f.component, f.why) in _SIGNS}
 
     @property
     def memory(self) -> FailureMemory:
@@ -88,10 +119,9 @@ class FailureWatch:
             grown = {
                 name: totals[name] - before[name] if totals[name] >= before[name] else totals[name] for name in totals
             }
-            for component, prefix in _PREFIXES.items():
-                for why in WHY:
-                    key = (port_id, component, why)
-                    news += self._update(key, grown[f"{prefix}open_{why}"], grown[f"{prefix}closed_{why}"], now)
+            for (component, why), sign in _SIGNS.items():
+                passed, dropped = grown.get(sign.passed, 0), grown.get(sign.dropped, 0)
+                news += self._update((port_id, component, why), passed, dropped, now)
         for port_id in self._seen.keys() - counters.keys():
             del self._seen[port_id]
         return news + self._ended(counters, now)
@@ -115,6 +145,8 @@ class FailureWatch:
     def _ended(self, counters: Mapping[int, Counters], now: float) -> list[Failure]:
         # A last sight in the future is one of before a reboot.
         ended = [
-            key for key, f in self._open.items() if not 0 <= now - f.last < QUIET_SECONDS or f.port_id not in counters
+            key
+            for key, f in self._open.items()
+            if not 0 <= now - f.last < _SIGNS[f.component, f.why].quiet or f.port_id not in counters
         ]
         return [replace(self._open.pop(key), over=True) for key in ended]

@@ -14,6 +14,7 @@ from typing import Self
 import msgspec
 
 from hyperward.errors import SystemFault
+from hyperward.fromjson import from_json
 from hyperward.steering.layout import MAX_PORTS, VID_PROBE
 
 REST_SECONDS = 120.0
@@ -71,9 +72,9 @@ class Ledger:
         """Return the ledger that `dump` wrote.
 
         Raises:
-            msgspec.DecodeError: the bytes are not one; msgspec.ValidationError is a kind of it.
+            ValueError: the bytes are not one.
         """
-        saved = msgspec.json.decode(raw, type=_Saved)
+        saved = from_json(raw, _Saved)
         return cls(saved.lanes, next_vid=saved.next_vid, next_port=saved.next_port)
 
     def dump(self) -> bytes:

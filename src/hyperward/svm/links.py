@@ -11,6 +11,7 @@ from typing import Self
 import msgspec
 
 from hyperward.errors import SystemFault
+from hyperward.fromjson import from_json
 
 _NETLINK_ROUTE = 0
 _RTMGRP_LINK = 1
@@ -38,8 +39,8 @@ def segments() -> dict[str, Segment]:
     """
     done = subprocess.run(["ip", "-json", "link", "show"], capture_output=True, check=False)
     try:
-        links = msgspec.json.decode(done.stdout, type=list[_Link])
-    except msgspec.DecodeError:
+        links = from_json(done.stdout, list[_Link])
+    except ValueError:
         raise SystemFault("cannot list interfaces", where="ip link", hint="install iproute2") from None
     indexes = {link.ifname: link.ifindex for link in links}
     return {

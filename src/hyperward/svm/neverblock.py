@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from hyperward.fromjson import from_json
 from hyperward.response.blocking import Network, NeverBlock, never_block
 
 T = TypeVar("T")
@@ -70,6 +71,6 @@ def _hosts(texts: Iterable[str]) -> Iterator[Network]:
 def _ask(kind: type[list[T]], *arguments: str) -> list[T]:
     done = subprocess.run(["ip", "-json", *arguments], capture_output=True, check=False)
     try:
-        return msgspec.json.decode(done.stdout or b"[]", type=kind)
-    except msgspec.DecodeError:
+        return from_json(done.stdout or b"[]", kind)
+    except ValueError:
         return []

@@ -21,6 +21,7 @@ import msgspec
 
 from hyperward.errors import EngineFault, SystemFault
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 from hyperward.ips.rules.check import compile_checked
 from hyperward.ips.rules.data import class_table_path, starter_rules_path
 from hyperward.ips.rules.exclusion import parse_exclusion
@@ -96,29 +97,52 @@ class RuleSets:
 
     def __init__(self, folder: Path, sources: tuple[Path, ...], engine: Path) -> None:
         self._folder = folder
-        self._sources = sources or (starter_rules_path(),)
         self._engine = engine
         self._lock = asyncio.Lock()
+        self._prepared: set[Path] = set()
+        self.use(sources)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Where rules are taken from."""
+        return self._sources
+
+    def use(self, sources: tuple[Path, ...]) -> None:
+        """Take rules from these sources from now on; none stands for the starter rules of the package."""
+        self._sources = sources or (starter_rules_path(),)
+        self._prepared.clear()
 
     def version(self) -> str:
         """Return what changes whenever a source or the compiler's table does."""
-        marks = [f"{path}:{size}:{mtime}" for path, size, mtime in _marks((*self._sources, class_table_path()))]
-        return hashlib.sha256("\n".join(marks).encode()).hexdigest()
+        return _version(self._sources)
 
     async def get(self, settings: IpsSettings) -> RuleSet:
         """Return the rule set for these settings, compiled now if it is not there yet."""
+        made = await self._made(self._sources, settings)
+        _point(self._pointer(options_of(settings)), made.path.stem)
+        return made
+
+    async def prepare(self, sources: tuple[Path, ...], settings: IpsSettings) -> RuleSet:
+        """Return the rule set of other sources, which are not in use yet; it is kept until others are.
+
+        Raises:
+            InputError: a source cannot be used at all.
+            EngineFault: the engine could not check the rules.
+        """
+        made = await self._made(sources or (starter_rules_path(),), settings)
+        self._prepared.add(made.path)
+        return made
+
+    async def _made(self, sources: tuple[Path, ...], settings: IpsSettings) -> RuleSet:
         options = options_of(settings)
-        pointer = self._pointer(options)
-        name = hashlib.sha256(f"{self.version()}\n{options!r}".encode()).hexdigest()[:32]
+        name = hashlib.sha256(f"{_version(sources)}\n{options!r}".encode()).hexdigest()[:32]
         target = self._folder / f"{name}.rules"
         async with self._lock:
             known = _load(target)
             if known is None:
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                await _in_child(_Job(self._sources, options, self._engine, target))
+                await _in_child(_Job(sources, options, self._engine, target))
                 known = _load(target)
-            if known is not None:
-                _point(pointer, name)
         if known is None:
             raise SystemFault("the compiled rule set cannot be read", where=str(target), hint="check the disk")
         return known
@@ -133,7 +157,7 @@ class RuleSets:
 
     def forget_all_but(self, kept: Iterable[Path]) -> None:
         """Delete rule sets that nobody uses, but for the youngest: a policy that is changed back finds its set."""
-        names = {path.stem for path in kept}
+        names = {path.stem for path in (*kept, *self._prepared)}
         unused = sorted(
             (path for path in self._folder.glob("*.rules") if path.stem not in names),
             key=lambda path: path.stat().st_mtime,
@@ -162,6 +186,11 @@ def options_of(settings: IpsSettings) -> CompileOptions:
         variant=settings.variant,
         excluded=tuple(parse_exclusion(text) for text in settings.excluded_rules),
     )
+
+
+def _version(sources: tuple[Path, ...]) -> str:
+    marks = [f"{path}:{size}:{mtime}" for path, size, mtime in _marks((*sources, class_table_path()))]
+    return hashlib.sha256("\n".join(marks).encode()).hexdigest()
 
 
 def _point(pointer: Path, name: str) -> None:
@@ -213,7 +242,7 @@ def _build(job: _Job) -> None:
 
 def _load(target: Path) -> RuleSet | None:
     try:
-        info = msgspec.json.decode(target.with_suffix(".json").read_bytes(), type=RuleSetInfo)
-    except (OSError, msgspec.DecodeError):
+        info = from_json(target.with_suffix(".json").read_bytes(), RuleSetInfo)
+    except (OSError, ValueError):
         return None
     return RuleSet(target, info) if target.is_file() else None

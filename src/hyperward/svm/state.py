@@ -6,6 +6,7 @@ import msgspec
 import structlog
 
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 from hyperward.svm.lanes import Ledger
 from hyperward.svm.tenantbook import TenantEntry
 
@@ -30,11 +31,11 @@ class State:
         self.ledger = Ledger()
         self.tenants: dict[str, TenantEntry] = {}
         try:
-            saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
+            saved = from_json(path.read_bytes(), _Saved)
             self.ledger, self.tenants = Ledger.load(bytes(saved.ledger)), saved.tenants
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError) as error:
             aside = path.with_suffix(".damaged")
             log.error("state_unreadable", file=str(path), reason=str(error), put_aside=str(aside))
             path.replace(aside)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,16 @@ from hyperward.policy.resolve import EffectiveSettings, ips_plan
 from hyperward.steering.layout import Direction, Web
 from hyperward.steering.ports import PortSettings, PortTable
 from hyperward.svm.apply import Applier
-from hyperward.svm.conditions import EngineFacts, Fact, Facts, PortFacts, ScannerFacts, protection, status
+from hyperward.svm.conditions import (
+    DatabaseFacts,
+    EngineFacts,
+    Fact,
+    Facts,
+    PortFacts,
+    ScannerFacts,
+    protection,
+    status,
+)
 from hyperward.svm.config import SvmConfig
 from hyperward.svm.failures import FailureWatch
 from hyperward.svm.lanes import Ledger
@@ -50,6 +59,10 @@ class StatusReport:
         self._failures = failures
         self._scanners = scanners
         self._since = datetime.now(UTC)
+        self.databases: Callable[[], tuple[bool, str] | None] = lambda: None
+        """Whether databases are there and not too old, and what to do if not; None when nobody asked for updates."""
+        self.database_version: Callable[[], str] = lambda: ""
+        """Name of the version in force."""
 
     async def status(self, _: Mapping[str, str]) -> dict[str, Any]:
         """Return the state of the SVM."""
@@ -72,6 +85,7 @@ class StatusReport:
                 "since": self._wanted.since.isoformat(timespec="seconds"),
             },
             "rule_sets": sorted(set(self._applier.versions_by_vid.values())),
+            "databases": {"version": self.database_version(), "problem": _advice(self.databases())},
             "scanners": self._scanners.status(),
             "failures": [
                 {
@@ -109,6 +123,7 @@ class StatusReport:
         mode = settings.mode if settings else None
         now = datetime.now(UTC)
         inspected, scanned = ips_plan(settings, now=now) is not None, web_plan(settings, now=now) is not None
+        fresh = self.databases()
         known = [registered[links[p.interface]] for p in vm.ports if links.get(p.interface) in registered]
         facts = Facts(
             policy=settings.policy if settings else None,
@@ -117,6 +132,7 @@ class StatusReport:
             engine=self._engine_facts(known) if inspected else None,
             scanners=self._scanner_facts(known) if scanned else None,
             ports=tuple(self._port(port, links, registered) for port in vm.ports),
+            databases=DatabaseFacts(Fact(fresh[0]), fresh[1]) if fresh is not None else None,
         )
         conditions = protection(vm, facts)
         return {
@@ -185,3 +201,8 @@ class StatusReport:
             detail["shadow"] = self._shadow(settings)
             detail["web"] = [part.name.lower() for part in Web if part in settings.web and part.name]
         return detail
+
+
+def _advice(fresh: tuple[bool, str] | None) -> str:
+    """Return what to do about databases; empty when they are as they should be."""
+    return fresh[1] if fresh is not None and not fresh[0] else ""

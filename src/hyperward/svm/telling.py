@@ -6,8 +6,13 @@ from hyperward.events.model import Feature, Kind, Severity
 from hyperward.svm.apply import Outcome
 from hyperward.svm.check import CheckResult
 from hyperward.svm.eventlog import EventLog
-from hyperward.svm.failures import Failure
-from hyperward.svm.wording import by_reason, names_of, refused_rules
+from hyperward.svm.failures import COPIES_LOST, LIMITED, Failure
+from hyperward.svm.wording import by_reason, failure_text, names_of, refused_rules
+
+_KINDS = {
+    LIMITED: (Kind.REQUESTS_LIMITED, Severity.WARNING, Feature.WEB_ADDRESSES),
+    COPIES_LOST: (Kind.COPIES_LOST, Severity.WARNING, Feature.WEB_ADDRESSES),
+}
 
 
 class Teller:
@@ -67,17 +72,15 @@ class Teller:
             )
 
     def failure(self, failure: Failure) -> None:
-        """Tell that a failure action is in force, or no longer is, and what passed meanwhile."""
-        if failure.over:
-            text = f"the {failure.component} is no longer {failure.why}; meanwhile {failure.passed} packets"
-            text += f" passed uninspected and {failure.dropped} were dropped"
-        else:
-            text = f"the {failure.component} is {failure.why}: the failure action of the policy is in force"
+        """Tell that a port is not inspected as it should be, or is again, and what became of packets meanwhile."""
+        kind, severity, feature = _KINDS.get(
+            failure.why, (Kind.FAILURE_ACTION, Severity.FUNCTIONAL_FAILURE, Feature.STEERING)
+        )
         self._log.write(
-            Kind.FAILURE_ACTION,
-            text,
-            severity=Severity.INFORMATIONAL if failure.over else Severity.FUNCTIONAL_FAILURE,
-            feature=Feature.STEERING,
+            kind,
+            failure_text(failure),
+            severity=Severity.INFORMATIONAL if failure.over else severity,
+            feature=feature,
             vm=self._vm_of_port(failure.port_id),
             port=failure.port_id,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from hyperward.svm.failures import COPIES_LOST, LIMITED, Failure
 from hyperward.svm.rulesets import RuleSetInfo
 
 _NAMED = 10
@@ -28,3 +29,19 @@ def refused_rules(info: RuleSetInfo) -> str:
     first = "; ".join(info.problems[:_RULES_NAMED])
     more = "; ..." if info.problem_count > _RULES_NAMED else ""
     return f"{info.problem_count} rules cannot be used, all others are: {first}{more}"
+
+
+def failure_text(failure: Failure) -> str:
+    """Return what began, or what it came to in the end."""
+    passed, dropped = f"{failure.passed} packets passed uninspected", f"{failure.dropped} were dropped"
+    if failure.why == LIMITED:
+        if failure.over:
+            return f"requests are no longer limited; {failure.dropped} packets were dropped meanwhile"
+        return "more requests begin than the busy web scanners can judge: those beyond the VM's share are dropped"
+    if failure.why == COPIES_LOST:
+        if failure.over:
+            return f"requests are judged again; the copies of {failure.passed} packets were lost meanwhile"
+        return "requests pass that are not judged: no web scanner could take their copies"
+    if failure.over:
+        return f"the {failure.component} is no longer {failure.why}; meanwhile {passed} and {dropped}"
+    return f"the {failure.component} is {failure.why}: the failure action of the policy is in force"

@@ -17,6 +17,7 @@ from hyperward.steering.layout import (
     PCP_COPY,
     PCP_CRAFTED,
     PCP_ORIGINAL,
+    PCP_WHOLE,
     BlockedKey,
     Exclusion,
     ExclusionAction,
@@ -204,6 +205,13 @@ def test_a_scanned_packet_is_not_counted_nor_scanned_again(bench: WebBench) -> N
         assert (ran.verdict, ran.mark) == (UNSPEC, 0)
 
 
+def test_fragments_put_together_are_steered_like_any_packet(bench: WebBench) -> None:
+    ran = bench.run("from_scanner", tagged(PCP_WHOLE))
+    assert (ran.verdict, ran.mark, ran.data) == (REDIRECT, 0, FRAME)
+    bench.connect()
+    assert is_handed(bench.run("from_vm", FRAME))
+
+
 def test_a_source_blocked_meanwhile_is_dropped(bench: WebBench) -> None:
     key = BlockedKey(b"\0" * 10 + b"\xff\xff" + VM4.packed, PORT.segment, 0)
     bench.maps.blocked.set(key, time.monotonic_ns() + 60_000 * MILLISECOND)
@@ -223,7 +231,7 @@ def test_in_monitoring_no_scanner_speaks_to_a_vm(bench: WebBench, mode: Mode) ->
     assert bench.run("from_scanner", tagged(PCP_CRAFTED)).verdict == SHOT
 
 
-@pytest.mark.parametrize("priority", [PCP_COPY, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("priority", [PCP_COPY, 4, 5, 6, 7])
 def test_whatever_else_a_scanner_writes_ends_there(bench: WebBench, priority: int) -> None:
     assert bench.run("from_scanner", tagged(priority)).verdict == SHOT
     assert bench.run("from_scanner", tagged(PCP_ORIGINAL, 8)).verdict == SHOT

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hyperward.lab.deadline import wait_until
-from hyperward.steering.layout import PCP_COPY, PCP_CRAFTED, PCP_ORIGINAL, Mode, Web, WebFlow, WebState
+from hyperward.steering.layout import PCP_COPY, PCP_CRAFTED, PCP_ORIGINAL, PCP_WHOLE, Mode, Web, WebFlow, WebState
 from hyperward.steering.limits import WebLimits
 from web_lab import FIRST_PORT_ID, SERVER4, SERVER6, Scanner, Seen, WebLab, web_lab
 from web_server import connection, get, post, server
@@ -101,6 +101,25 @@ def test_what_the_server_does_not_have_yet_is_looked_at_again(lab: WebLab) -> No
         assert first == again
         assert len(get(client, "/6")) == 6
         assert len(scanner.seen) == 2
+
+
+def test_what_a_scanner_put_together_is_steered_to_the_one_that_follows(lab: WebLab) -> None:
+    lab.protect()
+    whole: set[bytes] = set()
+
+    def first_back_as_whole(scanner: Scanner, seen: Seen) -> bool:
+        if seen.frame in whole:
+            return True
+        whole.add(seen.frame)
+        scanner.write(seen.frame, seen.port_id, PCP_WHOLE)
+        return False
+
+    with server(lab) as served, lab.scanner(first_back_as_whole) as scanner, connection(lab, SERVER4) as client:
+        for size in (5, 50 * KILOBYTE):
+            assert len(get(client, f"/{size}")) == size
+        assert served.requests == ["/5", f"/{50 * KILOBYTE}"]
+        assert len(scanner.seen) == 2 * len(whole)
+        assert {seen.priority for seen in scanner.seen} == {PCP_ORIGINAL}
 
 
 def reset(seen: Seen) -> bytes:

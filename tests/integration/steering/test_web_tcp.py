@@ -13,7 +13,7 @@ from program_bench import PORT, REDIRECT, SHOT, UNSPEC, ether, tcp4
 from web_bench import START, WEB_PORT, WebBench, is_handed, monitored, tcp_frame
 
 pytestmark = pytest.mark.root
-SYN, ACK, FIN = 0x02, 0x10, 0x11
+SYN, ACK, FIN, URG = 0x02, 0x10, 0x11, 0x20
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +180,78 @@ def test_another_connection_with_the_same_ports_starts_anew(bench: WebBench) -> 
     key = bench.request()
     bench.decide(key, WebFlow(START, 0, WebState.DONE))
     assert bench.send().verdict == UNSPEC
-    bench.send(START - 1, length=0, flags=SYN)
+    first = bench.flow()[1].began_ns
+    bench.send(START + 9000, length=0, flags=SYN)
+    # Until the other end accepts it, nothing has changed: a VM cannot begin anew in the middle of a connection.
+    for ack, flags in ((START + 50, 0x10), (START + 50, 0x12), (START + 9001, 0x10), (START + 9001 - 2**16, 0x12)):
+        bench.answer(ack, flags=flags)
+        assert bench.send().verdict == UNSPEC
+    bench.answer(START + 9001, flags=0x12)
     assert bench.maps.web_flows.get(key) is None
+    second = bench.flow()[1].began_ns
+    assert second > first > 0
+    assert is_handed(bench.send(START + 9001))
+    # A scanner writes late what it found of the first one.
+    for state in WebState:
+        bench.decide(key, WebFlow(START, START + 2**30, state), began_ns=first)
+        assert is_handed(bench.send(START + 9001))
+        assert bench.answer(START + 9001, length=10).verdict == UNSPEC
+    bench.decide(key, WebFlow(START, 0, WebState.DONE), began_ns=second)
+    assert bench.send(START + 9001).verdict == UNSPEC
+
+
+def test_a_repeated_handshake_is_the_same_connection(bench: WebBench) -> None:
+    key = bench.connect()
+    began = bench.flow()[1].began_ns
+    bench.decide(key, WebFlow(START, 0, WebState.DONE))
+    bench.answer(START, flags=0x12)
+    assert bench.flow()[1].began_ns == began
+    assert bench.send().verdict == UNSPEC
+
+
+def test_data_with_a_syn_may_be_accepted_with_it(bench: WebBench) -> None:
+    assert is_handed(bench.send(START - 1, 100, flags=SYN))
+    bench.answer(START + 100, flags=0x12)
+    assert bench.flow()[1].began_ns
+
+
+def test_a_connection_opened_from_both_sides_has_a_beginning(bench: WebBench) -> None:
+    bench.send(START - 1, length=0, flags=SYN)
+    bench.answer(0, flags=SYN)
+    assert not bench.flow()[1].began_ns
+    bench.send(START - 1, length=0, flags=0x12)
+    bench.answer(START, flags=0x12)
+    assert bench.flow()[1].began_ns
     assert is_handed(bench.send())
+
+
+def test_a_blocked_connection_does_not_block_the_one_after_it(bench: WebBench) -> None:
+    key = bench.request()
+    bench.decide(key, WebFlow(0, 0, WebState.BLOCKED))
+    assert bench.send(START + 9000, length=0, flags=SYN).verdict == UNSPEC
+    assert bench.answer(START + 50, length=10).verdict == SHOT
+    assert bench.answer(START + 9001, flags=0x12).verdict == UNSPEC
+
+
+@pytest.mark.parametrize("flags", [ACK | URG, 0x18 | URG, FIN | URG])
+def test_urgent_segments_are_looked_at_until_all_may_pass(bench: WebBench, flags: int) -> None:
+    key = bench.connect()
+    for length in (0, 1, 10):
+        assert is_handed(bench.send(length=length, flags=flags))
+    bench.decide(key, WebFlow(START, START + 1000, WebState.UNTIL))
+    for length in (0, 1, 10):
+        assert is_handed(bench.send(length=length, flags=flags))
+        assert bench.send(length=length).verdict == UNSPEC
+    bench.decide(key, WebFlow(START, 0, WebState.DONE))
+    for length in (0, 1, 10):
+        assert bench.send(length=length, flags=flags).verdict == UNSPEC
+
+
+def test_urgent_segments_of_what_is_not_looked_at_pass(bench: WebBench) -> None:
+    assert bench.send(flags=0x18 | URG).verdict == UNSPEC
+    bench.prepare_web(replace(WEB_PORT, web=Web.DNS))
+    bench.connect()
+    assert bench.send(flags=0x18 | URG).verdict == UNSPEC
 
 
 def test_an_expired_entry_counts_as_none(bench: WebBench) -> None:
@@ -232,12 +301,16 @@ def test_monitoring_refuses_nothing(bench: WebBench, state: WebState) -> None:
     assert bench.handed_frames() == 0
 
 
-def test_a_decision_holds_when_the_kernel_has_forgotten_the_flow(bench: WebBench) -> None:
+def test_when_the_kernel_has_forgotten_the_flow_the_scanner_is_asked_and_refusals_hold(bench: WebBench) -> None:
     key = bench.connect()
     bench.decide(key, WebFlow(START, START + 50, WebState.UNTIL))
     bench.maps.flows.delete(key)
+    assert is_handed(bench.send(length=50))
+    bench.decide(key, WebFlow(START, START + 50, WebState.UNTIL))
     assert bench.send(length=50).verdict == UNSPEC
     assert is_handed(bench.send(length=51))
+    bench.maps.flows.delete(key)
+    key = bench.connect()
     bench.decide(key, WebFlow(0, 0, WebState.BLOCKED))
     bench.maps.flows.delete(key)
     assert bench.answer(START, length=10).verdict == SHOT

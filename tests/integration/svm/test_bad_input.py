@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hyperward.events.model import Kind
+from hyperward.ips.rules.data import starter_rules_path
 from hyperward.lab.deadline import wait_until
 from hyperward.lab.outcome import Result
 from svm_fixtures import Svm, policy
@@ -166,8 +167,8 @@ def test_whatever_is_refused_the_running_daemon_goes_on(svm: Svm, tmp_path: Path
 
 def test_broken_rules(svm: Svm, tmp_path: Path) -> None:
     """Of a file with broken rules the others are used; when the file becomes unusable the last good ones stay."""
-    starter = Path(__file__).parents[3] / "src/hyperward/ips/rules/data/starter.rules"
-    lines = [line for line in starter.read_text().splitlines() if "self-test by address, network-attack" in line]
+    self_test = starter_rules_path() / "self-test.rules"
+    lines = [line for line in self_test.read_text().splitlines() if "self-test by address, network-attack" in line]
     rules = tmp_path / "own.rules"
     broken = 'alert http any any -> any any (msg:"x"; nonsense:1; sid:1;)'
     rules.write_text("\n".join([*lines, broken, "what is this", ""]))

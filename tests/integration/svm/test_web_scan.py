@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from hyperward.events.model import Event, EventAction, Feature, Kind
+from hyperward.events.model import Event, EventAction, Feature, Kind, Severity
+from hyperward.ips.engine.procfs import process_info
 from hyperward.lab.deadline import wait_until
 from hyperward.lab.outcome import Result
 from hyperward.lab.plan import OUT
 from hyperward.lab.topology import Lab
 from hyperward.webscan.database.builder import build
 from hyperward.webscan.database.model import Entry, EntryKind
-from svm_fixtures import Svm, running_svm
+from svm_fixtures import SOURCES, Svm, running_svm
 from svm_traffic import attack, until_cut
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.timeout(240)]
@@ -29,6 +31,7 @@ ENTRIES = (
     Entry(EntryKind.DOMAIN, "slots.example", "gambling", "own"),
 )
 SWITCH_SECONDS = 15.0
+RENEWAL_SECONDS = 90.0
 
 
 class Web:
@@ -240,7 +243,29 @@ def test_blocking_goes_on_without_the_daemon_and_the_next_one_adopts_the_scanner
     assert wait_until(lambda: len(web.events()) == 2, SWITCH_SECONDS), web.events()
 
 
-def test_a_replaced_database_is_in_force_without_a_restart_and_a_damaged_one_is_not(web: Web, tmp_path: Path) -> None:
+def test_after_an_upgrade_the_scanners_of_before_are_replaced(web: Web, tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(SOURCES / "hyperward", older / "hyperward", ignore=shutil.ignore_patterns("__pycache__"))
+    (older / "hyperward" / "gone.py").write_text("")
+    current = web.scanners()
+    web.svm.kill_daemon()
+    for pid in current:
+        os.kill(pid, signal.SIGKILL)
+    web.svm.start(older)
+    before = web.scanners()
+    web.svm.kill_daemon()
+    web.svm.start()
+    assert wait_until(lambda: not set(web.scanners()) & {*before, None}, RENEWAL_SECONDS), web.svm.log
+    assert wait_until(web.blocks, SWITCH_SECONDS)
+    assert web.lets(CLEAN)
+    assert web.svm.events(Kind.SCANNER_CRASHED) == []
+    assert all(one["error"] == "" for one in web.svm.ask("status")["scanners"]["processes"])
+    assert all(process_info(pid) is None for pid in before)
+
+
+def test_a_replaced_database_is_in_force_without_a_restart_and_a_damaged_one_holds_nothing_up(
+    web: Web, tmp_path: Path
+) -> None:
     database, before = tmp_path / "a.hwa", web.scanners()
     fresh = tmp_path / "b.hwa"
     build([Entry(EntryKind.DOMAIN, CLEAN, "malicious", "urls")], fresh, version="2")
@@ -252,9 +277,16 @@ def test_a_replaced_database_is_in_force_without_a_restart_and_a_damaged_one_is_
     broken = tmp_path / "c.hwa"
     broken.write_bytes(database.read_bytes()[:100])
     broken.replace(database)
-    refused = web.svm.wait_for_events(Kind.POLICY_REFUSED)
-    assert "a.hwa" in refused[-1].message
+    [unusable] = web.svm.wait_for_events(Kind.ADDRESSES_UNUSABLE)
+    assert "a.hwa" in unusable.message
+    assert unusable.severity is Severity.WARNING
     assert web.blocks(CLEAN)
+    web.policy(categories={"malicious": "report"})
+    assert web.lets(CLEAN)
+    web.policy()
+    build([Entry(EntryKind.DOMAIN, BAD, "malicious", "urls")], database, version="3")
+    assert web.svm.wait_for_events(Kind.ADDRESSES_USABLE)
+    assert web.blocks()
     assert web.scanners() == before
 
 

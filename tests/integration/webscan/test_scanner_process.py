@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -18,8 +19,8 @@ from hyperward.lab.deadline import wait_until
 from hyperward.steering.layout import Mode
 from hyperward.steering.scanners import open_maps
 from hyperward.webscan.database.model import Entry, EntryKind
-from hyperward.webscan.scanner.follow import ScannerStatus
 from hyperward.webscan.scanner.records import WebRecord
+from hyperward.webscan.scanner.status import ScannerStatus
 from web_frames import SYN, Line
 from web_lab import SERVER4, SERVER6, WebLab, web_lab
 from web_process import ScannerProcess, scanner_process
@@ -257,6 +258,32 @@ def test_it_ends_cleanly_and_keeps_few_privileges(lab: WebLab, scanner: ScannerP
     assert int(fields["CapEff"], 16) & ~(1 << 39) == 0
     assert fields["NoNewPrivs"] == "1"
     assert scanner.stop() == 0
+
+
+def asked(lab: WebLab, data: bytes, *, answered: bool = True) -> bytes:
+    """Send over a connection that always has the same ports, reset it, and return what came back first, if anything."""
+    with lab.inside("vm0"), socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.settimeout(10)
+        client.bind(("", 44444))
+        client.connect((SERVER4, 80))
+        client.sendall(data)
+        return client.recv(4096) if answered else b""
+
+
+def test_connections_with_the_same_ports_are_told_apart(lab: WebLab, scanner: ScannerProcess) -> None:
+    good, evil = b"GET /5 HTTP/1.1\r\nHost: good.test\r\n\r\n", b"GET /5 HTTP/1.1\r\nHost: evil.test\r\n\r\n"
+    body = b"POST / HTTP/1.1\r\nHost: good.test\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000
+    lab.protect(closed_down=True, closed_busy=True)
+    with server(lab) as served:
+        for _ in range(15):
+            assert asked(lab, good).startswith(b"HTTP/1.1 200")
+            assert asked(lab, evil).startswith(b"HTTP/1.1 403")
+            asked(lab, body, answered=False)
+            assert asked(lab, evil).startswith(b"HTTP/1.1 403")
+        assert served.requests == ["/5"] * 15
+    assert len(records_of(scanner, 30)) == 30
 
 
 def half_head(number: int) -> list[bytes]:

@@ -1,5 +1,6 @@
 """`hyperward db import`: from list files to a database that answers, with a report of what did not go in."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,36 @@ def test_columns(tmp_path: Path) -> None:
     with open_database(out) as opened:
         [match] = opened.lookup(canonical("a.example/x"))
     assert match.entry.entry_id == "17"
+
+
+@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_one_bad_line_among_many_is_told_and_spoils_nothing(tmp_path: Path, count: int) -> None:
+    path, out = tmp_path / "many.txt", tmp_path / "a.db"
+    bad = count // 3
+    path.write_bytes(b"".join(b"\xff\x00\x1b[2J\n" if n == bad else b"n%d.example\n" % n for n in range(count)))
+    text = run(path, "--out", out, "--category", "malicious", "--version", "v1")
+    assert f"many.txt:{bad + 1}" in text
+    assert "\x1b" not in text
+    with open_database(out) as database:
+        assert database.count == count - 1
+    assert found(out, f"http://n{count - 1}.example/") == [f"DOMAIN n{count - 1}.example malicious many v1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a.example\nb.example\n".encode("utf-16-le"), "it is UTF-16"),
+        (bytes(range(256)) * 40, "its lines do not tell its format"),
+        (gzip.compress(b"a.example\n" * 1000)[:-9], "cannot be read"),
+    ],
+)
+def test_what_is_no_list_changes_nothing(tmp_path: Path, content: bytes, message: str) -> None:
+    path, out = tmp_path / "list", tmp_path / "a.db"
+    path.write_bytes(content)
+    out.write_bytes(b"before")
+    with pytest.raises(InputError, match=message):
+        run(path, "--out", out, "--category", "malicious")
+    assert out.read_bytes() == b"before"
 
 
 def test_mostly_refused_lists_are_noted(tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def test_constants_are_those_of_the_header() -> None:
         "PCP_ORIGINAL",
         "PCP_CRAFTED",
         "PCP_COPY",
+        "PCP_WHOLE",
         "LAYOUT_VERSION",
         "MAX_PORTS",
         "MAX_VIDS",

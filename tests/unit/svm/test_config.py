@@ -91,7 +91,8 @@ def test_paths_start_at_the_file_not_at_the_working_folder(folder: Path, monkeyp
             "zzz: x",
             (
                 "6:1: zzz: unknown key; known keys here: name, state_dir, run_dir, policy_file, "
-                "inventory_file, rules, engine, addresses, scanners, never_block, heartbeat_ms, log_level"
+                "inventory_file, rules, databases, own_rules, own_addresses, engine, addresses, scanners, "
+                "never_block, heartbeat_ms, log_level"
             ),
         ),
         ("rule: []", "6:1: rule: unknown key; did you mean 'rules'?"),

@@ -1,7 +1,17 @@
 import msgspec
+import pytest
 
 from hyperward.steering.layout import Counters
-from hyperward.svm.failures import QUIET_SECONDS, FailureMemory, FailureWatch
+from hyperward.svm.failures import (
+    COPIES_LOST,
+    LIMITED,
+    QUIET_OF_VM_SECONDS,
+    QUIET_SECONDS,
+    SCANNER,
+    FailureMemory,
+    FailureWatch,
+)
+from hyperward.svm.wording import failure_text
 
 
 def counters(**values: int) -> Counters:
@@ -77,3 +87,38 @@ def test_a_failure_of_before_a_reboot_ends() -> None:
     first = FailureWatch()
     first.look({1: counters(open_down=5)}, 1_000_000.0)
     assert [failure.over for failure in FailureWatch(first.memory).look({1: counters()}, 10.0)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("counter", "why", "begun", "ended"),
+    [
+        ("web_limited", LIMITED, "beyond the VM's share are dropped", "7 packets were dropped"),
+        ("web_copy_lost", COPIES_LOST, "not judged", "copies of 7 packets were lost"),
+    ],
+)
+def test_a_flood_that_pauses_is_one(counter: str, why: str, begun: str, ended: str) -> None:
+    watch = FailureWatch()
+    [first] = watch.look({1: counters(**{counter: 5})}, 10.0)
+    assert (first.component, first.why, first.passed + first.dropped) == (SCANNER, why, 5)
+    assert begun in failure_text(first)
+    assert watch.look({1: counters(**{counter: 5})}, 10.0 + QUIET_SECONDS) == []
+    assert watch.look({1: counters(**{counter: 7})}, 69.0) == []
+    [last] = watch.look({1: counters(**{counter: 7})}, 69.0 + QUIET_OF_VM_SECONDS)
+    assert last.over
+    assert ended in failure_text(last)
+
+
+def test_down_and_busy_are_worded() -> None:
+    watch = FailureWatch()
+    [begun] = watch.look({1: counters(web_open_busy=3)}, 0.0)
+    assert failure_text(begun) == "the web scanner is busy: the failure action of the policy is in force"
+    [ended] = watch.look({}, 1.0)
+    assert failure_text(ended) == (
+        "the web scanner is no longer busy; meanwhile 3 packets passed uninspected and 0 were dropped"
+    )
+
+
+def test_what_another_daemon_stored_and_this_one_does_not_know_is_left_out() -> None:
+    failure = b'{"port_id":1,"why":"tired","began":1,"passed":5,"dropped":0,"last":1}'
+    memory = msgspec.json.decode(b'{"open":[' + failure + b"]}", type=FailureMemory)
+    assert FailureWatch(memory).look({1: counters()}, 100.0) == []

@@ -10,6 +10,7 @@ import msgspec
 
 from hyperward.databases.feeds.indicators import MAX_VALUE, Found, Indicator, IndicatorKind, Refusal
 from hyperward.errors import InputError
+from hyperward.fromjson import from_json
 
 
 class _Attribute(msgspec.Struct):
@@ -69,8 +70,8 @@ def event_indicators(raw: bytes, *, where: str) -> Iterator[Found]:
         InputError: it is no MISP event at all.
     """
     try:
-        event = msgspec.json.decode(raw, type=_EventFile).event
-    except (msgspec.DecodeError, RecursionError) as error:
+        event = from_json(raw, _EventFile).event
+    except ValueError as error:
         raise InputError(f"no MISP event ({error})", where=where, hint="get it again from its publisher") from None
     yield from _attributes(event.attributes, where)
     for found in event.objects:
@@ -85,8 +86,8 @@ def feed_events(raw: bytes, *, where: str) -> list[str]:
         InputError: it is no manifest, or an event's id is no UUID (it becomes part of an address).
     """
     try:
-        ids = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError) as error:
+        ids = from_json(raw, dict[str, msgspec.Raw])
+    except ValueError as error:
         raise InputError(f"no manifest of a MISP feed ({error})", where=where, hint="name the feed's folder") from None
     for one in ids:
         if len(one) != 36 or not all(part.isalnum() and part.isascii() for part in one.split("-")):  # noqa: PLR2004 - RFC 9562

@@ -17,6 +17,7 @@ from stix2patterns.v21.pattern import Pattern
 
 from hyperward.databases.feeds.indicators import MAX_VALUE, Found, Indicator, IndicatorKind, Refusal
 from hyperward.errors import InputError
+from hyperward.fromjson import from_json
 
 _KINDS = {
     "domain-name:value": IndicatorKind.DOMAIN,
@@ -60,8 +61,8 @@ def bundle_indicators(raw: bytes, *, where: str, now: datetime) -> Iterator[Foun
         InputError: it is no STIX bundle at all.
     """
     try:
-        bundle = msgspec.json.decode(raw, type=_Bundle)
-    except (msgspec.DecodeError, RecursionError) as error:
+        bundle = from_json(raw, _Bundle)
+    except ValueError as error:
         raise InputError(f"no STIX bundle ({error})", where=where, hint="get it again from its publisher") from None
     if bundle.type != "bundle":
         raise InputError(f"a STIX object of type {bundle.type[:40]!r}, not a bundle", where=where)

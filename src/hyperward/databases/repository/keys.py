@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from hyperward.errors import InputError, SystemFault
+from hyperward.fromjson import from_json
 
 _LONGEST: Final = 16384
 
@@ -95,10 +96,10 @@ def load_public(path: Path) -> PublicKey:
     path = path if path.suffix == ".pub" else _public_path(path)
     try:
         with path.open("rb") as file:
-            key = msgspec.json.decode(file.read(_LONGEST), type=PublicKey)
+            key = from_json(file.read(_LONGEST), PublicKey)
     except OSError as error:
         raise InputError(f"the public key cannot be read ({error.strerror})", where=str(path)) from None
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise InputError(f"this is no public key ({error})", where=str(path)) from None
     try:
         derived = SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public)))

@@ -16,6 +16,7 @@ import urllib3
 from hyperward.databases.sources.config import HttpEntry
 from hyperward.errors import InputError, SystemFault
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 
 _CHUNK = 1 << 16
 _TRIES = 3
@@ -196,8 +197,8 @@ def kept(folder: Path, url: str) -> WebFile | None:
 
 def _load(path: Path, url: str) -> _Known | None:
     try:
-        known = msgspec.json.decode(path.read_bytes(), type=_Known)
-    except (OSError, msgspec.DecodeError):
+        known = from_json(path.read_bytes(), _Known)
+    except (OSError, ValueError):
         return None
     return known if known.url == url else None
 

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from hyperward.fromjson import from_json
+
 TAIL: Final = 256 * 1024
 """Bytes read from the end of a log."""
 STARTED: Final = "Engine started"
@@ -99,6 +101,6 @@ def read_tail(path: Path) -> str:
 def _lines(lines: Iterable[str]) -> Iterable[_Line]:
     for line in lines:
         try:
-            yield msgspec.json.decode(line, type=_Line)
-        except msgspec.MsgspecError:
+            yield from_json(line, _Line)
+        except ValueError:
             continue

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from hyperward.fromjson import from_json
 from hyperward.ips.engine.plan import Operation, Registered, Step
 
 MAX_BYTES: Final = 64 << 20
@@ -81,7 +82,7 @@ def load(path: Path, *, pid: int, started: int) -> Journal | None:
     try:
         with path.open("rb") as file:
             lines = file.read(MAX_BYTES + 1).splitlines(keepends=True)
-        head = msgspec.json.decode(lines[0], type=_Head)
+        head = from_json(lines[0], _Head)
         if (head.pid, head.started) != (pid, started) or sum(map(len, lines)) > MAX_BYTES:
             return None
         journal = Journal(path, pid=pid, started=started, config=head.config)
@@ -90,12 +91,12 @@ def load(path: Path, *, pid: int, started: int) -> Journal | None:
         for raw in lines[1:]:
             if not raw.endswith(b"\n"):
                 break  # the daemon was killed while it wrote; the command was not sent yet or is doubtful anyway
-            line = msgspec.json.decode(raw, type=_Line)
+            line = from_json(raw, _Line)
             step = Step(line.operation, line.tenant, line.vid, line.version)
             open_step = step if line.state == "begin" else None
             if line.state == "done":
                 journal.registered.record(step)
-    except (OSError, IndexError, msgspec.MsgspecError):
+    except (OSError, IndexError, ValueError):
         return None
     if open_step is not None:
         journal.doubtful.append(open_step)

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from hyperward.errors import EngineFault
+from hyperward.fromjson import from_json
 
 HANDSHAKE: Final = b'{"version":"0.2"}\n'
 MAX_COMMAND: Final = 4095
@@ -47,8 +48,8 @@ def decode(line: bytes, *, command: str) -> Any:
         EngineFault: what came is not an answer.
     """
     try:
-        answer = msgspec.json.decode(line, type=Answer)
-    except msgspec.MsgspecError as exc:
+        answer = from_json(line, Answer)
+    except ValueError as exc:
         raise EngineFault(f"unintelligible answer of the engine: {exc}", where=command) from None
     if answer.status != "OK":
         said = answer.message if isinstance(answer.message, str) else msgspec.json.encode(answer.message).decode()

@@ -23,6 +23,8 @@ SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar", ".zip")
 _XZ_MEMORY = 256 << 20
 """Memory for one xz stream, bytes; `xz -9` needs 65 MiB to expand."""
 _CHUNK = 1 << 16
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, struct.error, ValueError)
+"""ValueError: a name that is not in the encoding it claims."""
 _ZIP_END = struct.Struct("<4s4H2LH")
 """End of central directory record, PKWARE APPNOTE 4.3.16."""
 _ZIP_ENTRY_BYTES = 1024
@@ -45,10 +47,15 @@ def rule_files(path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
             raise _refused(path, f"an archive of {size} bytes, above the limit of {limits.archive_bytes}")
         members = _zip_files if path.name.lower().endswith(".zip") else _tar_files
         yield from members(path, limits)
-    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, struct.error) as error:
+    except _BROKEN as error:
         raise _refused(path, f"a broken archive ({error})") from None
-    except (NotImplementedError, RuntimeError, gzip.BadGzipFile) as error:  # zip: unknown method, password
+    except (NotImplementedError, RuntimeError) as error:  # zip: unknown method, password
         raise _refused(path, f"an archive that cannot be read ({error})") from None
+    except OSError as error:
+        if error.filename is not None:  # the file itself is missing or closed to us
+            raise
+        # zip: an offset before the file's begin, a damaged bzip2 stream; gzip: a damaged header
+        raise _refused(path, f"a broken archive ({error.strerror or error})") from None
 
 
 def _refused(path: Path, what: str) -> InputError:

@@ -37,13 +37,23 @@ def events_by_attempt(asked: Sequence[Asked], events: Iterable[Event]) -> list[l
     return found
 
 
-def judge(asked: Asked, events: Sequence[Event], protection: Protection) -> Row:
-    """Return whether an attempt went as expected, with the event that proves it."""
+def judge(asked: Asked, events: Sequence[Event], protection: Protection, version: str = VERSION) -> Row:
+    """Return whether an attempt went as expected, with the event that proves it.
+
+    Args:
+        asked: the attempt, carried out.
+        events: that belong to it.
+        protection: under which it was made.
+        version: of the database that lists it.
+    """
     site, attempt = asked.attempt.site, asked.attempt
     action = site.action if protection is not Protection.NONE else WebAction.OFF
     blocked = action is WebAction.BLOCK and protection is Protection.STANDARD
     done = EventAction.BLOCK if blocked else EventAction.REPORT
-    event = next((one for one in events if _says(one, attempt, action, done)), None)
+    event = next(
+        (one for one in events if _says(one, attempt, action, done) and one.entry and one.entry.version == version),
+        None,
+    )
     right_event = not events if action is WebAction.OFF else event is not None
     went = _cut(asked, event) if blocked else asked.answer.status == _OK and asked.arrived
     shown = event or next(iter(events), None)
@@ -99,7 +109,6 @@ def _says(event: Event, attempt: Attempt, asked: WebAction, done: EventAction) -
         and event.reason == ("monitoring mode" if monitored else "")
         and event.category == entry.category
         and (event.entry.list, event.entry.id, event.entry.entry) == (entry.list_id, entry.entry_id, entry.text)
-        and event.entry.version == VERSION
     )
 
 

@@ -12,6 +12,7 @@ from hyperward.lab.topology import Lab
 from hyperward.lab.web.asking import Asked, ask
 from hyperward.lab.web.attempts import Attempt, attempts
 from hyperward.lab.web.evidence import Protection, events_by_attempt, judge
+from hyperward.lab.web.sites import VERSION
 from hyperward.lab.web.transfers import DOWNLOAD, UPLOAD, Transfer, Transferred, transfer_in
 from hyperward.policy.fields import Mode
 
@@ -26,6 +27,7 @@ class WebScenario:
         protected: the VMs that its policy covers.
         unprotected: a VM that no policy covers.
         download, upload: bytes of the transfers that go on meanwhile.
+        version: of the address database.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class WebScenario:
         unprotected: str,
         download: int = DOWNLOAD,
         upload: int = UPLOAD,
+        version: str = VERSION,
     ) -> None:
         self._lab = lab
         self._svm = svm
@@ -46,6 +49,7 @@ class WebScenario:
         self._unprotected = unprotected
         self._download = download
         self._upload = upload
+        self._version = version
 
     def standard(self) -> Step:
         """Every site in standard mode, while a VM downloads and uploads.
@@ -104,7 +108,7 @@ class WebScenario:
 
         def judged() -> bool:
             found = events_by_attempt(asked, self._svm.events_after(before))
-            rows[:] = [judge(one, events, protection) for one, events in zip(asked, found, strict=True)]
+            rows[:] = [judge(one, events, protection, self._version) for one, events in zip(asked, found, strict=True)]
             return all(row.ok for row in rows)
 
         wait_until(judged, EVENT_SECONDS)

@@ -17,12 +17,14 @@ import structlog
 
 from hyperward.errors import HyperwardError, SystemFault
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 from hyperward.ips.engine.files import make_folder
 from hyperward.steering.layout import MAX_SCANNERS
 from hyperward.svm.scanners.paths import ScannerPaths
-from hyperward.svm.scanners.report import ScannerReport, read_report
+from hyperward.svm.scanners.report import read_report
 from hyperward.svm.scanners.settings import ScannedPort, ports_of, scanner_settings
 from hyperward.svm.scanners.supervisor import ScannerSupervisor
+from hyperward.webscan.scanner.status import Identity, ScannerStatus, identity
 from hyperward.webscan.settings import ScannerSettings
 
 POLL: Final = 0.01
@@ -83,10 +85,19 @@ class ScannerLink:
         self._paths = paths
         self._svm = svm
         self._databases = tuple(str(path) for path in databases)
-        self._marks: tuple[object, ...] | None = None
+        self._marks: tuple[Identity | None, ...] | None = None
         self._supervisor = supervisor
         self._confirm_seconds = confirm_seconds
         self._told = _read(paths.settings)
+
+    @property
+    def databases(self) -> tuple[Path, ...]:
+        """The address databases that the scanners are told to use."""
+        return tuple(Path(path) for path in self._databases)
+
+    def use(self, databases: Sequence[Path]) -> None:
+        """Tell these address databases from the next change on, those of the operator's own lists first."""
+        self._databases = tuple(str(path) for path in databases)
 
     def told(self) -> dict[int, ScannedPort]:
         """Return the ports that the scanners know, by port id."""
@@ -101,7 +112,7 @@ class ScannerLink:
         await self._supervisor.start()
         return await self._confirmed()
 
-    def reports(self) -> dict[int, ScannerReport]:
+    def reports(self) -> dict[int, ScannerStatus]:
         """Return what the running scanners say of themselves, by index."""
         found = {}
         for index in range(self._supervisor.count):
@@ -169,11 +180,13 @@ class ScannerLink:
 
     async def _confirmed(self) -> str:
         version = self._told.version if self._told is not None else 0
+        looked = _mark(str(self._paths.settings))
         deadline = time.monotonic() + self._confirm_seconds
         while True:
             reports = self.reports()
             running = [index for index in range(self._supervisor.count) if self._supervisor.process(index) is not None]
-            refused = _refused(reports, version)
+            current = {index: report for index, report in reports.items() if not self._supervisor.outdated(index)}
+            refused = _refused(current, version, looked)
             if refused:
                 return refused
             waiting = [
@@ -191,30 +204,29 @@ class ScannerLink:
             await asyncio.sleep(POLL)
 
 
-def _refused(reports: Mapping[int, ScannerReport], version: int) -> str:
-    """Return why a scanner does not follow the settings; empty when none says so."""
+def _refused(reports: Mapping[int, ScannerStatus], version: int, looked: Identity | None) -> str:
+    """Return why a scanner does not follow the settings; empty when none says so of this very file."""
     for index, report in reports.items():
-        if report.error and report.settings_version < version:
+        if report.error and report.settings_version < version and report.looked == looked:
             return f"web scanner {index} refuses the settings: {report.error}"
     return ""
 
 
 def _read(path: Path) -> ScannerSettings | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ScannerSettings)
+        return from_json(path.read_bytes(), ScannerSettings)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         log.warning("scanner_settings_unreadable", path=str(path), reason=str(error))
         return None
 
 
-def _mark(path: str) -> object:
+def _mark(path: str) -> Identity | None:
     try:
-        status = Path(path).stat()
+        return identity(Path(path))
     except OSError:
         return None
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class StubScanners:
@@ -241,7 +253,7 @@ class StubScanners:
         return self.refuses
 
 
-def databases_of(settings: Iterable[ScannerReport]) -> dict[str, str]:
+def databases_of(settings: Iterable[ScannerStatus]) -> dict[str, str]:
     """Return the version of each database in use, by its path; scanners that differ show theirs side by side."""
     found: dict[str, set[str]] = {}
     for report in settings:

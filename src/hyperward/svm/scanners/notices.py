@@ -1,4 +1,4 @@
-"""What the scanners' supervisor tells, as events."""
+"""What is told of the scanners, as events."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ _SEVERE: Final = {
     Kind.SCANNER_CRASHED: Severity.FUNCTIONAL_FAILURE,
     Kind.SCANNER_START_FAILED: Severity.FUNCTIONAL_FAILURE,
     Kind.SCANNER_CRASH_LOOP: Severity.CRITICAL,
+    Kind.ADDRESSES_UNUSABLE: Severity.WARNING,
 }
 
 

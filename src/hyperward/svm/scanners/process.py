@@ -13,6 +13,7 @@ from hyperward.ips.engine.procfs import PROC, process_info
 from hyperward.ips.engine.watched import WatchedProcess
 from hyperward.steering.layout import MAX_SCANNERS
 from hyperward.svm.scanners.paths import ScannerPaths
+from hyperward.svm.scanners.report import read_report
 
 _TAIL: Final = 4096
 """Bytes at the end of a scanner's output in which its last words are looked for."""
@@ -64,6 +65,13 @@ class ScannerProcesses:
                 return WatchedProcess(info)
         os.waitpid(pid, 0)
         raise SystemFault(f"web scanner {index} ended at once: {last_words(output)}", where=str(output))
+
+    def build_of(self, index: int, process: WatchedProcess) -> str | None:
+        """Return which build of the package a scanner runs; None where it has not said a word yet."""
+        report, info = read_report(self._paths.report(index)), process.info
+        if report is None or (report.pid, report.started) != (info.pid, info.started):
+            return None
+        return report.build
 
     def last_words(self, index: int) -> str:
         """Return the last line that a scanner printed."""

@@ -8,11 +8,13 @@ from typing import Final, Protocol
 
 import structlog
 
+from hyperward.build import build_id
 from hyperward.errors import HyperwardError
 from hyperward.events.model import Kind
 from hyperward.ips.engine.backoff import Backoff
 from hyperward.ips.engine.watched import WatchedProcess
 from hyperward.svm.scanners.notices import ScannerNotice
+from hyperward.svm.scanners.renewal import renewed
 from hyperward.svm.scanners.slots import Slots
 
 CHECK: Final = 0.25
@@ -39,6 +41,9 @@ class Processes(Protocol):
             SystemFault: it cannot be started.
         """
 
+    def build_of(self, index: int, process: WatchedProcess) -> str | None:
+        """Return which build of the package a scanner runs; None where it has not said a word yet."""
+
     def last_words(self, index: int) -> str:
         """Return the last line that a scanner printed."""
 
@@ -47,7 +52,8 @@ class ScannerSupervisor:
     """Starts or adopts scanners, and starts them again whenever they die or hang.
 
     Use: `await start()` when there is something to scan, `await stop()` when there is nothing any more, in the end
-    `detach()` to leave them running for the next daemon.
+    `detach()` to leave them running for the next daemon. Scanners of another build of the package are adopted like
+    all others, and then replaced one by one.
 
     Args:
         count: how many scanners there shall be.
@@ -66,6 +72,9 @@ class ScannerSupervisor:
         """When a scanner was started whose heart has not beaten yet."""
         self._backoffs = [Backoff() for _ in range(count)]
         self._keepers: list[asyncio.Task[None]] = []
+        self._outdated: set[int] = set()
+        """Scanners of another build, to be replaced."""
+        self._one_at_a_time = asyncio.Lock()
         self._idle = False
         """Whether it is certain that no scanner runs."""
 
@@ -78,6 +87,10 @@ class ScannerSupervisor:
         """Return a scanner's process while it runs."""
         process = self._running.get(index)
         return process if process is not None and process.alive else None
+
+    def outdated(self, index: int) -> bool:
+        """Tell whether a scanner is of another build and about to be replaced: what it refuses means nothing."""
+        return index in self._outdated
 
     def answers(self, index: int) -> bool:
         """Tell whether a scanner's heart beats."""
@@ -98,6 +111,8 @@ class ScannerSupervisor:
                 self._running[index] = keep
                 pid = keep.info.pid
                 self._notify(ScannerNotice(Kind.SCANNER_ADOPTED, f"web scanner {index} (pid {pid}) was adopted"))
+                if self._processes.build_of(index, keep) != build_id():
+                    self._outdated.add(index)
         for index in range(self.count):
             if index not in self._running:
                 self._spawn(index)
@@ -148,6 +163,9 @@ class ScannerSupervisor:
 
     async def _keep(self, index: int) -> None:
         """Bring a scanner back whenever it is gone, until cancelled."""
+        if index in self._outdated:
+            async with self._one_at_a_time:
+                await self._renew(index)
         while True:
             process = self._running.get(index)
             if process is not None:
@@ -165,6 +183,26 @@ class ScannerSupervisor:
                 self._notify(ScannerNotice(Kind.SCANNER_CRASH_LOOP, text))
             await asyncio.sleep(pause)
             self._spawn(index)
+
+    async def _renew(self, index: int) -> None:
+        """Replace a scanner of another build; where that fails it stays."""
+        old, begun = self._running[index], time.monotonic_ns()
+        pid = old.info.pid
+        try:
+            fresh = await renewed(index, old, self._processes)
+        except HyperwardError as error:
+            self._notify(ScannerNotice(Kind.SCANNER_START_FAILED, error.line()))
+            return
+        finally:
+            self._outdated.discard(index)
+        if fresh is None:
+            text = f"web scanner {index} (pid {pid}) is of another version and stays; its successor did not come up: "
+            text += self._processes.last_words(index)
+            self._notify(ScannerNotice(Kind.SCANNER_START_FAILED, text))
+            return
+        self._running[index], self._fresh[index] = fresh, begun
+        text = f"web scanner {index} started (pid {fresh.info.pid}) in the place of pid {pid}, of another version"
+        self._notify(ScannerNotice(Kind.SCANNER_STARTED, text))
 
     async def _ended(self, index: int, process: WatchedProcess) -> str:
         """Return why a scanner is to be started again, when it is: it has ended, or its heart does not beat."""

@@ -106,30 +106,24 @@ class Database:
             ValueError: the database is closed.
         """
         file = self._opened()
-        name = address.host
-        if not name or not name.isascii():
-            return ()
-        host = name.encode()
-        index, hash64, seed, labels = file.index, self._hash64, file.header.seed, file.header.labels
-        filter_at, filter_shift = file.filter_at, file.filter_shift
         found: list[Entry] = []
-        level = host.count(b".") + 1
-        start = 0
-        while level:
-            if start == 0 or labels >> level & 1:
-                suffix = host[start:]
-                hashed = hash64(suffix, seed)
-                bit = hashed >> filter_shift
-                if index[filter_at + (bit >> 3)] >> (bit & 7) & 1:
-                    self._of_host(file, suffix, hashed, address, found, itself=start == 0)
-                if start == 0 and is_ip(name):
-                    break
-            start = host.find(b".", start) + 1
-            level -= 1
+        for suffix, hashed, itself in self._possible(file, address.host):
+            self._of_host(file, suffix, hashed, address, found, itself=itself)
         if len(found) > 1:
             found.sort(key=exactness)
         version = self._names.version
         return tuple([Match(entry, version) for entry in found])
+
+    def may_list(self, host: str) -> bool:
+        """Tell whether an entry may stand for some address on a host; False is certain, True is not.
+
+        Args:
+            host: in canonical form.
+
+        Raises:
+            ValueError: the database is closed.
+        """
+        return bool(self._possible(self._opened(), host))
 
     def entries(self) -> Iterator[Entry]:
         """Return all entries, reading a part of the file at a time.
@@ -158,6 +152,29 @@ class Database:
         if self._file is None:
             raise ValueError("the address database is closed")
         return self._file
+
+    def _possible(self, file: OpenFile, name: str) -> list[tuple[bytes, int, bool]]:
+        """Return what may have entries of a host and those above it: name, hash, and whether it is the host itself."""
+        found: list[tuple[bytes, int, bool]] = []
+        if not name or not name.isascii():
+            return found
+        host = name.encode()
+        index, hash64, seed, labels = file.index, self._hash64, file.header.seed, file.header.labels
+        filter_at, filter_shift = file.filter_at, file.filter_shift
+        level = host.count(b".") + 1
+        start = 0
+        while level:
+            if start == 0 or labels >> level & 1:
+                suffix = host[start:]
+                hashed = hash64(suffix, seed)
+                bit = hashed >> filter_shift
+                if index[filter_at + (bit >> 3)] >> (bit & 7) & 1:
+                    found.append((suffix, hashed, start == 0))
+                if start == 0 and is_ip(name):
+                    break
+            start = host.find(b".", start) + 1
+            level -= 1
+        return found
 
     def _of_host(
         self, file: OpenFile, host: bytes, hashed: int, address: Address, found: list[Entry], *, itself: bool

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from hyperward.fromjson import from_json
 from hyperward.webscan.database.limits import (
     MAX_ABOUT,
     MAX_CATEGORIES,
@@ -49,9 +50,9 @@ def decode_names(data: bytes) -> Names:
     """Return the words from JSON.
 
     Raises:
-        ValueError: they are not what `encode_names` wrote (msgspec's errors are of this kind).
+        ValueError: they are not what `encode_names` wrote.
     """
-    names = msgspec.json.decode(data, type=Names)
+    names = from_json(data, Names)
     if why := names.refusal():
         raise ValueError(why)
     return names

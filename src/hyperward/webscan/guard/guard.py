@@ -113,6 +113,11 @@ def default_guard(ranking: Iterable[str] = ()) -> Guard:
     return Guard((*_known("popular.txt"), *ranking), _known("shared.txt"), packaged_suffixes())
 
 
+def known_popular() -> list[str]:
+    """Return the sites that the package itself knows as popular."""
+    return _known("popular.txt")
+
+
 def _known(name: str) -> list[str]:
     text = (files("hyperward.webscan.guard") / name).read_text(encoding="utf-8")
     return [line for line in text.splitlines() if not line.startswith("#")]

@@ -21,6 +21,8 @@ _MEMORY: Final = 256 << 20
 _BROKEN: Final = (lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile, OSError)
 _BOM: Final = b"\xef\xbb\xbf"
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+_NULS: Final = bytes(3)
+"""The other half of the first three signs, where ASCII is written as UTF-16 without a mark."""
 
 
 def read_lines(path: Path, report: ReadReport) -> Generator[bytes, None, None]:
@@ -58,7 +60,7 @@ def _checked_chunks(path: Path, report: ReadReport) -> Iterator[bytes]:
             report.size = path.stat().st_size
             magic = file.read(6)
             file.seek(0)
-            if magic.startswith(_UTF16):
+            if magic.startswith(_UTF16) or (any(magic) and _NULS in (magic[::2], magic[1::2])):
                 raise InputError("it is UTF-16", where=str(path), hint="convert it to UTF-8")
             for chunk in _chunks(file, magic):
                 report.position = file.tell()

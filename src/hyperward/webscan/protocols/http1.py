@@ -244,7 +244,7 @@ class Http1Stream:
         if len(window.data) < stop:
             self._watching = True
             return False
-        if b" " in body:
+        if b" " in body or b"\t" in body:
             return self._start_hunt(Hunt())
         # A word at most: as a part of the next method it changes neither target nor host of the next request.
         return self._pass(self._doubted, Http1Stream._message_end, steps)

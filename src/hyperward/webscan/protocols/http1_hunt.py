@@ -17,7 +17,7 @@ _KEEP_HOST = 1024  # a name has at most 253 bytes
 _FIRST_HOSTS, _FIRST_LINES = 4, 2  # kept of a head, beside the last ones: servers take the first or the last
 _LAST_LINES = 2
 _CARRIAGE_RETURN = 13
-_CRLF = b"\r\n"
+_HEAD_ENDS = (b"\r\n\r\n", b"\n\r\n", b"\n\n", b"\r\n\n")  # the first one is the end for every server
 # Whether an empty line came after the request line: none, one that only lenient servers take for one, one for all.
 _OPEN, _PERHAPS, _CLOSED = 0, 1, 2
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
@@ -42,13 +42,13 @@ class Hunt:
     __slots__ = (
         "_closed",
         "_hosts",
+        "_line_end",
         "_lines",
         "_opens",
         "_outer",
         "_outer_hosts",
         "_tail",
         "_told",
-        "_whole_end",
         "openings",
     )
 
@@ -61,7 +61,7 @@ class Hunt:
         self._outer_hosts: list[bytes] = []  # that were told with it
         self._closed = _OPEN
         self._told = False  # all that was found of this head was returned
-        self._whole_end = False  # the last line ended in CRLF
+        self._line_end = b""  # of the last line
         self._tail = b""
 
     @property
@@ -82,13 +82,13 @@ class Hunt:
             end = match.end()
             # a lone carriage return is known as a line end by the byte after it
             known = start + end + (text[end - 1] == _CARRIAGE_RETURN)
-            whole = end - match.start() == len(_CRLF)
+            line_end = match[0]
             if match.start() > begin:
                 self._take(text[begin : match.start()][-_KEEP:], known, found)
             else:
                 found += self.tell(known)
-                self._close(known, certain=whole and self._whole_end, line_feed=text[end - 1] != _CARRIAGE_RETURN)
-            self._whole_end = whole
+                self._close(known, self._line_end + line_end)
+            self._line_end = line_end
             begin = end
         self._tail = text[begin:][-_KEEP - 1 :]
         return found
@@ -102,10 +102,11 @@ class Hunt:
         done = self._closed == _CLOSED and self._told and not self._opens
         return done and b"host" not in lowered and b"upgrade" not in lowered
 
-    def _close(self, end: int, *, certain: bool, line_feed: bool) -> None:
-        """Take an empty line."""
-        if self._opens and line_feed:
+    def _close(self, end: int, line_ends: bytes) -> None:
+        """Take an empty line; `line_ends` are that of the line before it and its own."""
+        if self._opens and line_ends in _HEAD_ENDS:
             self.openings.append(end)
+        certain = line_ends == _HEAD_ENDS[0]
         if certain:
             self._opens = False
         self._closed = max(self._closed, _CLOSED if certain else _PERHAPS)

@@ -3,9 +3,10 @@
 Offsets count the bytes of the client's stream from its start (0).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol as Interface
+
+import msgspec
 
 
 class WebProtocol(StrEnum):
@@ -17,8 +18,7 @@ class WebProtocol(StrEnum):
     DNS = "dns"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """What a client asks for, as it wrote it: not canonical yet, and hostile.
 
     Args:
@@ -42,16 +42,14 @@ class Request:
     query_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A request whose head is complete and ends at offset `end` (exclusive)."""
 
     request: Request
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True, gc=False):
     """Bytes up to offset `until` (exclusive) need no look.
 
     What was not fed before `until` is not missing: the next `feed` may begin at any offset up to `until`, and the
@@ -61,8 +59,7 @@ class Body:
     until: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True, gc=False):
     """The rest of the stream needs no look; `why` is one line for the debug log."""
 
     why: str

@@ -35,8 +35,10 @@ class CopyFlow:
         "_missed",
         "_reader",
         "_streams",
+        "began_ns",
         "counted",
         "finished",
+        "first",
         "key",
         "next",
         "seen",
@@ -47,6 +49,8 @@ class CopyFlow:
     def __init__(self, key: bytes, start: int, streams: Streams, *, missed: bool = False) -> None:
         self.key = key
         self.next = start
+        self.began_ns = 0
+        self.first: int | None = None
         self.seen = 0.0
         self.counted = 0
         self.size = 0

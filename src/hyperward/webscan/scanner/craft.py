@@ -3,7 +3,22 @@
 import struct
 from typing import Final
 
-from hyperward.webscan.scanner.frames import ACK, FIN, PSH, RST, SYN, TAG_END, TCP, TO_VM_TCI, UDP, URG, Packet
+import msgspec
+
+from hyperward.webscan.scanner.frames import (
+    ACK,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    TAG_END,
+    TCP,
+    TO_VM_TCI,
+    UDP,
+    URG,
+    WHOLE_TCI,
+    Packet,
+)
 from hyperward.webscan.scanner.sequence import MASK
 
 SEGMENT: Final = 1200
@@ -61,8 +76,8 @@ def segments_to_vm(packet: Packet, seq: int, ack: int, payload: bytes, *, last: 
     return frames
 
 
-def without_urgent(packet: Packet) -> bytes:
-    """Return the packet's frame with the urgent flag and pointer cleared and the checksum of it made anew.
+def without_urgent(packet: Packet) -> Packet:
+    """Return the packet with the urgent flag and pointer cleared and its checksum made anew.
 
     A receiver takes an urgent byte out of the stream, so that it would read another request than we did.
     """
@@ -74,7 +89,13 @@ def without_urgent(packet: Packet) -> bytes:
     segment = bytes(frame[at : data + len(packet.payload)])
     pseudo = packet.source + packet.destination + struct.pack("!II", len(segment), TCP)
     frame[at + 16 : at + 18] = checksum(pseudo + segment).to_bytes(2, "big")
-    return bytes(frame)
+    whole = bytes(frame)
+    return msgspec.structs.replace(packet, flags=packet.flags & ~URG, frame=whole, frames=(whole,))
+
+
+def as_whole(packet: Packet) -> bytes:
+    """Return the frame of a packet that came in fragments, marked to be steered like any packet of the VM."""
+    return packet.frame[: TAG_END - 2] + (packet.port | WHOLE_TCI).to_bytes(2, "big") + packet.frame[TAG_END:]
 
 
 def _segment(packet: Packet, seq: int, ack: int, flags: int, payload: bytes, *, reverse: bool) -> bytes:

@@ -1,6 +1,7 @@
 """Follows the daemon's settings file: reads it when it changed, opens the databases it names, says what is in force.
 
-A file that cannot be used changes nothing but what the status file says.
+Settings that cannot be used change nothing but what the status file says. A database that cannot be used holds up none
+of the rest: settings and other databases are in force without it, or with the file that was open before.
 """
 
 import os
@@ -10,39 +11,21 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from hyperward.build import build_id
 from hyperward.errors import HyperwardError, InputError
 from hyperward.files import write_atomically
+from hyperward.fromjson import from_json
 from hyperward.webscan.address.model import Address
-from hyperward.webscan.database import Database, Layers, open_database
+from hyperward.webscan.database import DatabaseError, Layers
+from hyperward.webscan.scanner.databases import NOTHING_OPEN, reopened
 from hyperward.webscan.scanner.judge import Masks
 from hyperward.webscan.scanner.rules import Rules, make_rules
+from hyperward.webscan.scanner.status import Identity, ScannerStatus, identity
 from hyperward.webscan.settings import ScannerSettings
 
 MAX_SETTINGS = 64 << 20
 
 log = structlog.get_logger(__name__)
-
-Identity = tuple[int, int, int, int]
-
-
-class ScannerStatus(msgspec.Struct, frozen=True):
-    """What a scanner says about itself, written after every look at changed settings.
-
-    Args:
-        pid: of the process.
-        started: start time of the process as /proc/PID/stat has it.
-        settings_version: of the settings in force; 0 before the first.
-        databases: version by path of those in force.
-        error: why the last file was refused; empty where it is in force.
-        counters: what happened so far.
-    """
-
-    pid: int
-    started: int
-    settings_version: int = 0
-    databases: dict[str, str] = {}
-    error: str = ""
-    counters: dict[str, int] = {}
 
 
 class Follower:
@@ -74,17 +57,21 @@ class Follower:
         self._masks = masks
         self._counters = counters
         self._seen: Identity | None = None
-        self._open: dict[str, tuple[Identity, Database]] = {}
+        self._open = NOTHING_OPEN
         self._version = 0
+        self._refused = ""
+        self._unsaid = False
         self._started = start_time(os.getpid())
 
     def look(self) -> None:
         """Read the settings if they changed; never raises for what they hold."""
         try:
-            seen = _identity(self._settings)
+            seen = identity(self._settings)
         except OSError:
             return  # not written yet, or gone with the daemon: what is in force stays
         if seen == self._seen:
+            if self._unsaid:
+                self.say()
             return
         self._seen = seen
         error = ""
@@ -96,16 +83,21 @@ class Follower:
             error = f"{type(fault).__name__}: {fault}"
         if error:
             log.error("settings_refused", reason=error)
-        self.say(error)
+        self._refused = error
+        self.say()
 
-    def say(self, error: str = "") -> None:
+    def say(self) -> None:
         """Write the status file."""
+        self._unsaid = False
         status = ScannerStatus(
             pid=os.getpid(),
             started=self._started,
             settings_version=self._version,
-            databases={path: database.version for path, (_, database) in self._open.items()},
-            error=error,
+            databases=self._open.versions(),
+            error=self._refused or "; ".join(self._open.unusable.values()),
+            unusable=self._open.unusable,
+            build=build_id(),
+            looked=self._seen or (0, 0, 0, 0),
             counters=self._counters(),
         )
         try:
@@ -115,34 +107,31 @@ class Follower:
 
     def close(self) -> None:
         """Close the databases."""
-        for _, database in self._open.values():
-            database.close()
-        self._open = {}
+        self._open.close_all_but(NOTHING_OPEN)
+        self._open = NOTHING_OPEN
+
+    def _damaged(self, error: DatabaseError) -> None:
+        """Take note of a file that was changed while it was open; the others are asked."""
+        if error.where in self._open.unusable:
+            return
+        self._open.unusable[error.where] = error.line()
+        self._unsaid = True
+        log.error("database_unusable", reason=error.line())
 
     def _read(self) -> None:
         settings = read_settings(self._settings)
-        opened = dict[str, tuple[Identity, Database]]()
-        fresh: list[Database] = []
+        before, opened = self._open, reopened(settings.databases, self._open)
         try:
-            for path in settings.databases:
-                identity = _database_identity(path)
-                held = self._open.get(path)
-                if held is None or held[0] != identity:
-                    held = identity, open_database(Path(path))
-                    fresh.append(held[1])
-                opened[path] = held
-            layers = Layers(tuple(database for _, database in opened.values()))
+            layers = Layers((database for _, database in opened.held.values()), self._damaged)
             rules = make_rules(settings, layers, self._canonical, self._masks)
         except BaseException:
-            for database in fresh:
-                database.close()
+            opened.close_all_but(before)
             raise
         self._take(rules)
-        kept = {id(database) for _, database in opened.values()}
-        stale = [database for _, database in self._open.values() if id(database) not in kept]
         self._open, self._version = opened, settings.version
-        for database in stale:
-            database.close()
+        before.close_all_but(opened)
+        for reason in opened.unusable.values():
+            log.error("database_unusable", reason=reason)
 
 
 def read_settings(path: Path) -> ScannerSettings:
@@ -156,8 +145,8 @@ def read_settings(path: Path) -> ScannerSettings:
             raw = file.read(MAX_SETTINGS + 1)
         if len(raw) > MAX_SETTINGS:
             raise InputError("too large", where=str(path))
-        return msgspec.json.decode(raw, type=ScannerSettings)
-    except (OSError, msgspec.MsgspecError) as error:
+        return from_json(raw, ScannerSettings)
+    except (OSError, ValueError) as error:
         raise InputError(str(error), where=str(path)) from None
 
 
@@ -165,15 +154,3 @@ def start_time(pid: int) -> int:
     """Return when a process started, in clock ticks since boot (proc(5), field 22 of stat)."""
     stat = Path(f"/proc/{pid}/stat").read_text()
     return int(stat.rpartition(")")[2].split()[19])
-
-
-def _identity(path: Path) -> Identity:
-    stat = path.stat()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-
-def _database_identity(path: str) -> Identity:
-    try:
-        return _identity(Path(path))
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=path) from None

@@ -8,8 +8,7 @@ import struct
 from collections import OrderedDict
 from typing import Final
 
-import msgspec
-
+from hyperward.webscan.scanner.craft import checksum
 from hyperward.webscan.scanner.frames import Fragment, Packet, parse_frame
 
 MAX_DATAGRAMS: Final = 256
@@ -39,13 +38,6 @@ class Pieces:
         self.bad = False
 
 
-class LetGo(msgspec.Struct, frozen=True):
-    """Fragments that there is no room for any more: the failure action decides about them."""
-
-    port: int
-    frames: tuple[bytes, ...]
-
-
 class Reassembler:
     """Collects fragments until a datagram is complete."""
 
@@ -59,10 +51,14 @@ class Reassembler:
         """Return how many datagrams are incomplete."""
         return len(self._pending)
 
-    def add(self, fragment: Fragment, now: float) -> tuple[Packet | None, list[LetGo]]:
-        """Take a fragment; return the packet that it completes, and what had to make room."""
+    def add(self, fragment: Fragment, now: float) -> Packet | tuple[bytes, ...] | None:
+        """Take a fragment.
+
+        Returns:
+            The packet that it completes; the fragments of a datagram that is complete and neither TCP nor UDP.
+        """
         self.expire(now)
-        gone = self._room(fragment.port, len(fragment.frame), is_new=fragment.datagram not in self._pending)
+        self._make_room(fragment.port, len(fragment.frame), is_new=fragment.datagram not in self._pending)
         pieces = self._pending.get(fragment.datagram)
         if pieces is None:
             pieces = self._pending[fragment.datagram] = Pieces(fragment.port, now)
@@ -72,13 +68,13 @@ class Reassembler:
                 self.dropped += 1
             self._empty(pieces)
             pieces.bad = True
-            return None, gone
+            return None
         self.bytes += len(fragment.frame)
         pieces.size += len(fragment.frame)
-        packet = _complete(pieces)
-        if packet is not None or pieces.bad:
+        whole = _complete(pieces)
+        if whole is not None or pieces.bad:
             self._forget(fragment.datagram)
-        return packet, gone
+        return whole
 
     def expire(self, now: float) -> None:
         """Forget what is too old: its receiver would wait for the rest in vain."""
@@ -89,8 +85,8 @@ class Reassembler:
             self._forget(key)
             self.dropped += not pieces.bad
 
-    def _room(self, port: int, size: int, *, is_new: bool) -> list[LetGo]:
-        gone = []
+    def _make_room(self, port: int, size: int, *, is_new: bool) -> None:
+        """Drop the oldest datagrams of the port that has the most: a part let go alone could be completed unseen."""
         while self._pending:
             crowded = is_new and self._ports.get(port, 0) >= MAX_PER_PORT
             full = is_new and len(self._pending) >= MAX_DATAGRAMS
@@ -98,10 +94,7 @@ class Reassembler:
                 break
             busiest = port if crowded else max(self._ports, key=self._ports.__getitem__)
             key = next(key for key, pieces in self._pending.items() if pieces.port == busiest)
-            pieces = self._forget(key)
-            if pieces.frames:
-                gone.append(LetGo(busiest, tuple(pieces.frames)))
-        return gone
+            self.dropped += not self._forget(key).bad
 
     def _forget(self, key: bytes) -> Pieces:
         pieces = self._pending.pop(key)
@@ -144,7 +137,7 @@ def _place(pieces: Pieces, fragment: Fragment) -> bool:
     return True
 
 
-def _complete(pieces: Pieces) -> Packet | None:
+def _complete(pieces: Pieces) -> Packet | tuple[bytes, ...] | None:
     if pieces.head is None or pieces.total < 0 or sum(map(len, pieces.parts.values())) != pieces.total:
         return None
     data = b"".join(pieces.parts[offset] for offset in sorted(pieces.parts))
@@ -155,9 +148,12 @@ def _complete(pieces: Pieces) -> Packet | None:
     if length > _MAX_DATAGRAM:
         pieces.bad = True
         return None
-    frame = head[:at] + _LENGTH.pack(length) + head[at + 2 :] + data
-    packet = parse_frame(frame, tuple(pieces.frames))
-    if not isinstance(packet, Packet):
+    head = head[:at] + _LENGTH.pack(length) + head[at + 2 :]
+    if is_ipv4:
+        head = head[: ip + 10] + b"\0\0" + head[ip + 12 :]
+        head = head[: ip + 10] + _LENGTH.pack(checksum(head[ip:])) + head[ip + 12 :]
+    whole = parse_frame(head + data, tuple(pieces.frames))
+    if isinstance(whole, Fragment):
         pieces.bad = True
         return None
-    return packet
+    return tuple(pieces.frames) if whole is None else whole

@@ -23,6 +23,8 @@ COPY_BIT: Final = 0x4000
 """Priority 2 in our tag: the frame is a copy, and nothing of it is ever written back."""
 TO_VM_TCI: Final = 0x2000
 """Priority 1 in our tag: a crafted frame for the VM."""
+WHOLE_TCI: Final = 0x6000
+"""Priority 3 in our tag: fragments put together, to be steered like any packet of the VM."""
 TAG_END: Final = 16
 """Where our tag ends: the guest's own tags, or the ethertype, begin there."""
 
@@ -198,7 +200,8 @@ def _ipv4(frame: bytes, frames: tuple[bytes, ...] | None, tci: int, vlan: int, i
 def _ipv6(frame: bytes, frames: tuple[bytes, ...] | None, tci: int, vlan: int, ip: int) -> Packet | Fragment | None:
     first, length, following, source, target = _IPV6.unpack_from(frame, ip)
     transport = ip + 40
-    end = transport + length
+    # No length before a hop-by-hop header: a jumbogram (RFC 2675). Receivers take all there is, option or not.
+    end = transport + length if length or following != _HOP_BY_HOP else len(frame)
     if first >> 4 != _VERSION_6 or end > len(frame):
         return None
     named = ip + 6  # where the next header is named
@@ -254,6 +257,8 @@ def _transport(
     else:
         _, length = _UDP.unpack_from(frame, transport)
         data = transport + _UDP_LEAST
+        if not length and frame[ip] >> 4 == _VERSION_6:
+            length = end - transport  # RFC 2675 (4): as long as the packet
         if length < _UDP_LEAST or transport + length > end:
             return None
         end = transport + length

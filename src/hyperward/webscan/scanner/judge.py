@@ -1,4 +1,8 @@
-"""Requests to verdicts, remembering those of late: browsers ask again and again."""
+"""Requests to verdicts, remembering those of late: browsers ask again and again.
+
+Most hosts have no entry at all, neither themselves nor a domain above them. Of those it is remembered just that: then
+no address there needs to be looked at any more, whatever its path.
+"""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -25,6 +29,9 @@ class Lookup(Protocol):
 
     def lookup(self, address: Address) -> tuple[Match, ...]:
         """Return the entries that the address meets, most exact first."""
+
+    def may_list(self, host: str) -> bool:
+        """Tell whether an entry may stand for some address on this host; False is certain."""
 
 
 class Masks(Protocol):
@@ -90,6 +97,7 @@ class Judge:
         self._masks = masks
         self._canonical = canonical
         self._cache = VerdictCache()
+        self._hosts = VerdictCache()  # CLEAN, of hosts without any entry
         self._on = {
             WebProtocol.HTTP: scan.http,
             WebProtocol.TLS: scan.tls,
@@ -107,18 +115,32 @@ class Judge:
         if not self._on[request.protocol]:
             return CLEAN
         host = request.host or str(ip_address(destination)).encode()
-        verdict = self._cache.get(host, request.target)
+        target = request.target
+        # The target may name another host than the Host field, but not when it is a path.
+        own = target is None or target[:1] == b"/"
+        verdict = self._hosts.get(host, None) if own else None
         if verdict is None:
-            verdict = self._look_up(host, request.target)
-            self._cache.put(host, request.target, verdict)
+            verdict = self._cache.get(host, target)
+        if verdict is None:
+            verdict = self._look_up(host, target, own=own)
         return self._hidden(verdict, host) if request.encrypted_hello else verdict
 
-    def _look_up(self, host: bytes, target: bytes | None) -> Verdict:
+    def _look_up(self, host: bytes, target: bytes | None, *, own: bool) -> Verdict:
+        """Return a verdict that is not remembered, and remember it; `own`: the address is on `host`."""
         try:
             address = self._canonical(host, target)
         except InputError as error:
             log.debug("no_address", reason=error.line())
+            self._cache.put(host, target, CLEAN)
             return CLEAN
+        if own and not self._databases.may_list(address.host):
+            self._hosts.put(host, None, CLEAN)
+            return CLEAN
+        verdict = self._of(address)
+        self._cache.put(host, target, verdict)
+        return verdict
+
+    def _of(self, address: Address) -> Verdict:
         asked, match = strictest(self._databases.lookup(address), self._scan)
         if asked is WebAction.OFF:
             return CLEAN

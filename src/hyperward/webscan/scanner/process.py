@@ -54,7 +54,19 @@ def run(options: Options) -> None:
     run_folder, state_folder = options.run_dir / "web", options.state_dir / "web"
     for folder in (run_folder, state_folder):
         make_folder(folder)
+    scanner: Scanner | None = None
     with ExitStack() as stack:
+        follower = Follower(
+            run_folder / "settings.json",
+            run_folder / f"scanner-{options.index}.json",
+            lambda rules: setattr(scanner, "rules", rules),
+            canonical=from_request,
+            masks=lambda texts: MaskSet([parse_mask(text) for text in texts]),
+            counters=lambda: dict(scanner.counters) if scanner is not None else {},
+        )
+        stack.callback(follower.close)
+        # Another one may still hold the device: this word, with everything imported, lets the daemon end it.
+        follower.say()
         tap = Tap(options.index)
         stack.callback(tap.close)
         maps = open_maps(options.pins)
@@ -65,15 +77,6 @@ def run(options: Options) -> None:
         drop_privileges()
         kernel = BpfKernel(_descriptor(maps.flows), _descriptor(maps.web_flows))
         scanner = Scanner(Edges(kernel, tap.write, records, client_stream, started_ns=started))
-        follower = Follower(
-            run_folder / "settings.json",
-            run_folder / f"scanner-{options.index}.json",
-            lambda rules: setattr(scanner, "rules", rules),
-            canonical=from_request,
-            masks=lambda texts: MaskSet([parse_mask(text) for text in texts]),
-            counters=lambda: dict(scanner.counters),
-        )
-        stack.callback(follower.close)
         loop = Loop(tap, slot, scanner, follower.look)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.stop())

@@ -16,14 +16,15 @@ import structlog
 from hyperward.events.ids import random_id
 from hyperward.webscan.protocols.model import ClientStream, Request
 from hyperward.webscan.scanner.answers import dns_response, tcp_answer
-from hyperward.webscan.scanner.around import Blocked, looks_like_start
+from hyperward.webscan.scanner.around import Blocked
 from hyperward.webscan.scanner.blockpage import PageValues
 from hyperward.webscan.scanner.commands import Command, Drop, Found, Mark
 from hyperward.webscan.scanner.copyflow import CopyFlow
+from hyperward.webscan.scanner.craft import as_whole
 from hyperward.webscan.scanner.fragments import Reassembler
 from hyperward.webscan.scanner.frames import SYN, TAG_END, TCP, Fragment, Packet, parse_frame
-from hyperward.webscan.scanner.kernel import KernelFlows
-from hyperward.webscan.scanner.opening import open_flow
+from hyperward.webscan.scanner.kernel import NOTHING_KNOWN, KernelFlows, Known
+from hyperward.webscan.scanner.opening import ANOTHER_SYN, UNACCEPTED, is_another_syn, is_same, open_flow
 from hyperward.webscan.scanner.recent import Recent
 from hyperward.webscan.scanner.records import WebRecord
 from hyperward.webscan.scanner.reporting import record_of, repeated_as
@@ -87,6 +88,7 @@ class Scanner:
         self._fragments = Reassembler()
         self._holding: OrderedDict[bytes, QuicFlow] = OrderedDict()
         self._recent = Recent()
+        self._known = NOTHING_KNOWN
         self._expired = 0.0
         self._logged = float("-inf")
 
@@ -123,9 +125,9 @@ class Scanner:
         return CLEAN if rules is None else rules.judge.judge(request, packet.destination)
 
     def acknowledged(self, packet: Packet) -> int | None:
-        """Return what the other end acknowledged last."""
-        known = self._kernel.known(packet.key)
-        return None if known is None else known.ack
+        """Return what the other end had acknowledged when the packet at hand was taken up."""
+        del packet
+        return self._known.ack
 
     def answer(self, blocked: Blocked) -> bytes | None:
         """Return what the VM gets for a blocked request."""
@@ -160,28 +162,47 @@ class Scanner:
             self._udp(packet)
 
     def _fragment(self, fragment: Fragment) -> None:
-        packet, gone = self._fragments.add(fragment, self._edges.clock())
-        for let_go in gone:
-            self._let_go(let_go.frames, closed=self._is_closed(let_go.port))
-        if packet is not None:
-            self._packet(packet)
+        whole = self._fragments.add(fragment, self._edges.clock())
+        if isinstance(whole, tuple):
+            self._let_go(whole, closed=False)
+        elif whole is not None and whole.protocol == TCP and not whole.copy:
+            # Fragments are handed over by addresses alone: another scanner may follow the connection.
+            self._send(as_whole(whole))
+        elif whole is not None:
+            self._packet(whole)
 
     def _tcp(self, packet: Packet) -> None:
+        known = self._known = self._kernel.known(packet.key)
         found = self.flows.get(packet.port, packet.key)
         flow = None if isinstance(found, QuicFlow) else found
-        # The kernel forgets what it was told of a connection with the first SYN of another one.
-        if flow is not None and not self._kernel.holds(packet.key):
-            flow = self._after_loss(packet, flow)
-        first = flow is None
+        if flow is not None and isinstance(flow, CopyFlow) != packet.copy:
+            # Another mode, or another exclusion: what was held goes on, and copies are never acted upon.
+            self.flows.forget(packet.port, packet.key)
+            self._let_go(flow.let_go(), closed=False)
+            flow = None
+        if flow is not None and is_another_syn(flow, packet):
+            self.counters[ANOTHER_SYN.why] += 1
+            return
+        tell = flow is None or flow.began_ns != known.began_ns
+        if flow is not None and tell:
+            if is_same(flow, known):
+                flow.began_ns = known.began_ns
+            elif flow.first != packet.seq or not packet.flags & SYN:
+                self.flows.forget(packet.port, packet.key)
+                flow = None
         if flow is None:
-            flow = self._open(packet)
+            flow = self._open(packet, known)
             if flow is None:
                 return
         commands = flow.packet(packet, self)
-        self._do(commands, first=first)
-        if first and not any(isinstance(command, Mark) for command in commands):
-            self._kernel.mark(flow.mark(), first=True)
+        self._do(commands, flow.began_ns)
+        if tell and not any(isinstance(command, Mark) for command in commands):
+            self._mark(flow.mark(), flow.began_ns)
         self._touch(packet.port, flow)
+
+    def _mark(self, mark: Mark, began_ns: int) -> None:
+        if began_ns != UNACCEPTED:
+            self._kernel.mark(mark, began_ns)
 
     def _touch(self, port: int, flow: Flow) -> None:
         for owner, gone in self.flows.touch(port, flow, self._edges.clock()):
@@ -189,46 +210,36 @@ class Scanner:
             self._holding.pop(gone.key, None)
             self._let_go(gone.let_go(), closed=self._is_closed(owner))
 
-    def _after_loss(self, packet: Packet, flow: TcpFlow | CopyFlow) -> TcpFlow | CopyFlow | None:
-        """Return the flow where it goes on, None where another connection took its place."""
-        known = self._kernel.known(packet.key)
-        ack = None if known is None else known.ack
-        is_next = ack is None or ack == packet.seq or bool(packet.flags & SYN)
-        if is_next and packet.payload and (not flow.waiting or looks_like_start(packet.payload)):
-            self.flows.forget(packet.port, packet.key)
-            return None
-        # Left out of the kernel's table for lack of room, or a late packet of the old connection.
-        if packet.seq == flow.next:
-            self._kernel.mark(flow.mark(), first=True)
-        return flow
-
-    def _open(self, packet: Packet) -> TcpFlow | CopyFlow | None:
+    def _open(self, packet: Packet, known: Known) -> TcpFlow | CopyFlow | None:
         """Return the flow that an unknown packet opens; None where there is nothing to remember."""
         key, port = packet.key, packet.destination_port
         opened = open_flow(
             packet,
-            self._kernel.known(key),
+            known,
             lambda: self._kernel.entry(key),
             lambda: self._edges.streams(port),
             self._edges.started_ns,
         )
         if isinstance(opened, list):
-            self._do(opened, first=False)
+            self._do(opened, known.began_ns)
             return None
         return opened
 
     def _udp(self, packet: Packet) -> None:
         rules = self.rules.ports.get(packet.port)
         if rules is not None and rules.scan.quic and is_initial(packet.payload):
+            if len(packet.frames) > 1 and not packet.copy:
+                self.counters["fragmented_quic"] += 1  # RFC 9000 (14) forbids it; the rest may be with another scanner
+                return
             flow = self.flows.get(packet.port, packet.key)
             quic = flow if isinstance(flow, QuicFlow) else QuicFlow(packet.key)
             quic.seen = self._edges.clock()
-            self._do(quic.packet(packet, self), first=True)
+            self._do(quic.packet(packet, self), 0)
             self._touch(packet.port, quic)
             if quic.waiting:
                 self._holding.setdefault(packet.key, quic)
         elif rules is not None and rules.scan.dns:
-            self._do(dns_packet(packet, self), first=False)
+            self._do(dns_packet(packet, self), 0)
         else:
             self._let_go(packet.frames, closed=False)
 
@@ -239,10 +250,10 @@ class Scanner:
             self.flows.touch(port, flow, now)
         self._let_go(frames, closed=False)
 
-    def _do(self, commands: list[Command], *, first: bool) -> None:
+    def _do(self, commands: list[Command], began_ns: int) -> None:
         for command in commands:
             if isinstance(command, Mark):
-                self._kernel.mark(command, first=first)
+                self._mark(command, began_ns)
             elif isinstance(command, Found):
                 self._record(command)
             elif isinstance(command, Drop):

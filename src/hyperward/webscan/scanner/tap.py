@@ -1,8 +1,14 @@
 """The TAP device through which the kernel hands frames to a scanner, and gets them back."""
 
 import os
+import time
+from typing import Final
 
-from hyperward.steering.taps import MAX_FRAME, open_tap
+from hyperward.steering.taps import MAX_FRAME, DeviceBusy, open_tap
+
+TAKE_OVER: Final = 20.0
+"""Seconds that a scanner waits for the one whose place it takes: the daemon ends that one when this one is ready."""
+_PAUSE: Final = 0.001
 
 
 class Tap:
@@ -10,13 +16,23 @@ class Tap:
 
     Args:
         index: of the scanner.
+        patience: seconds to wait while another process has it open.
 
     Raises:
-        SystemFault: the device is not there, or another process has it open.
+        SystemFault: the device is not there, or another process keeps it open.
     """
 
-    def __init__(self, index: int) -> None:
-        self.fd = open_tap(index)
+    def __init__(self, index: int, *, patience: float = TAKE_OVER) -> None:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                self.fd = open_tap(index)
+            except DeviceBusy:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return
 
     def read(self) -> bytes | None:
         """Return the next frame; None where none waits.

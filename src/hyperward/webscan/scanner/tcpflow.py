@@ -11,8 +11,6 @@ that the sender had to send again, goes on in parts, but never the packet that c
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
 from hyperward.webscan.protocols.model import ClientStream
 from hyperward.webscan.scanner.around import Around, Blocked, looks_like_start
 from hyperward.webscan.scanner.closing import Closing
@@ -62,6 +60,7 @@ class TcpFlow:
     Attributes:
         next: sequence number of the next byte that is taken in.
         waiting: whether it ends within a head.
+        began_ns, first: which connection it is, see `opening.py`.
         seen, counted: of the table that it is in.
     """
 
@@ -76,7 +75,9 @@ class TcpFlow:
         "_passing",
         "_reader",
         "_streams",
+        "began_ns",
         "counted",
+        "first",
         "key",
         "next",
         "seen",
@@ -85,6 +86,8 @@ class TcpFlow:
 
     def __init__(self, key: bytes, start: int, streams: Streams, *, missed: bool = False, body: int = 0) -> None:
         self.key = key
+        self.began_ns = 0
+        self.first: int | None = None
         self.seen = 0.0
         self.counted = 0
         self._streams = streams
@@ -127,15 +130,18 @@ class TcpFlow:
         held, self._held, self._held_bytes = self._held, [], 0
         return tuple(frame for frames in held for frame in frames)
 
-    def packet(self, packet: Packet, around: Around) -> list[Command]:
+    def packet(self, packet: Packet, around: Around) -> list[Command]:  # noqa: PLR0911 - one line for each case
         """Take a packet of the VM."""
         if self._closing is not None:
             return [ToVm(self._closing.packet(packet)), BLOCKED]
         if packet.flags & URG and not self._reader.finished:
-            packet = _without_urgent(packet)
+            packet = without_urgent(packet)
         distance = ahead(packet.seq, self.next)
-        if not packet.payload or (self._reader.finished and distance >= 0):
-            return [Forward(packet.frames)]  # the latter was under way before the kernel knew
+        if not packet.payload:
+            return [Forward(packet.frames)]
+        if self._reader.finished and distance >= 0:
+            # It was under way before the kernel knew, or the kernel has forgotten.
+            return [self.mark(), Forward(packet.frames)]
         if distance == 0:
             return self._take(packet, packet.payload, self._fed, around)
         if distance < 0:
@@ -153,7 +159,7 @@ class TcpFlow:
         if offset + len(packet.payload) >= self._reader.until:
             return self._take(packet, packet.payload, offset, around)
         if distance + len(packet.payload) < MAX_PASS:
-            return [Forward(packet.frames)]  # it was under way before the kernel knew
+            return [self.mark(), Forward(packet.frames)]  # as above
         self._fed = offset + len(packet.payload)
         self.next = packet.end
         return [self.mark(), Forward(packet.frames)]
@@ -255,15 +261,16 @@ class TcpFlow:
         commands += [
             self.mark(),
             Found(packet, refused.asked.request, refused.verdict, event, "blocked"),
-            ToVm(self._closing.begin(packet)),
         ]
         if not packet.flags & SYN:
+            # Before the answer: a client may open another connection with the same ports as soon as it has that.
             # A reset is taken for good only with the very next number, which may be that before a lost packet.
             expected = {self._forwarded}
             ack = around.acknowledged(packet)
             if ack is not None and ahead(ack, self._forwarded) < 0:
                 expected.add(ack)
             commands.append(Forward(tuple(reset_to_server(packet, seq) for seq in sorted(expected))))
+        commands.append(ToVm(self._closing.begin(packet)))
         self.waiting = False
         self._held, self._held_bytes, self._kept = [], 0, Kept()
         commands.append(BLOCKED)
@@ -276,8 +283,3 @@ class TcpFlow:
             return [Forward(packet.frames)]
         self._reader.finished = True
         return [self.mark(), Forward(packet.frames)]
-
-
-def _without_urgent(packet: Packet) -> Packet:
-    frame = without_urgent(packet)
-    return msgspec.structs.replace(packet, flags=packet.flags & ~URG, frame=frame, frames=(frame,))

@@ -165,6 +165,28 @@ def test_broken_archives_are_refused(tmp_path: Path, packer: str, keep: float) -
         read_rules([path])
 
 
+def damaged_zips() -> dict[str, bytes]:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.rules", rule(1))
+    good = buffer.getvalue()
+    end = good.rindex(b"PK\x05\x06")
+    directory = good.index(b"PK\x01\x02")
+    return {
+        "a directory before the file": good[: end + 12] + b"\xff\x0f\x00\x00" + good[end + 16 :],
+        "a stream that is none": good.replace(b"BZh", b"BZx"),
+        "a name that is not UTF-8": good[: directory + 9] + b"\x08" + good[directory + 10 :].replace(b"a.", b"\xff."),
+    }
+
+
+@pytest.mark.parametrize("case", damaged_zips())
+def test_a_damaged_zip_is_told_as_a_broken_archive(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "feed.zip"
+    path.write_bytes(damaged_zips()[case])
+    with pytest.raises(InputError, match=r"feed\.zip: a broken archive \("):
+        read_rules([path])
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_as_an_archive_are_refused(content: bytes) -> None:
     with TemporaryDirectory() as folder:

@@ -15,10 +15,11 @@ from hyperward.policy.actions import WebAction
 from hyperward.svm.scanners.link import ScannerLink
 from hyperward.svm.scanners.notices import ScannerNotice
 from hyperward.svm.scanners.paths import ScannerPaths
-from hyperward.svm.scanners.report import ScannerReport, read_report
+from hyperward.svm.scanners.report import read_report
 from hyperward.svm.scanners.settings import ScannedPort
 from hyperward.svm.scanners.slots import StubSlots
 from hyperward.svm.scanners.supervisor import ScannerSupervisor
+from hyperward.webscan.scanner.status import ScannerStatus, identity
 from hyperward.webscan.settings import ScannerSettings, WebScan
 
 PORTS = {5: ScannedPort("vm", "p", WebScan({"malicious": WebAction.BLOCK}))}
@@ -30,6 +31,7 @@ class Ourselves(ScannerSupervisor):
     def __init__(self, count: int) -> None:
         super().__init__(count, Nothing(), StubSlots(), self.ignore)
         self.runs = [True] * count
+        self.old: set[int] = set()
         self.calls: list[str] = []
         self.started_hook: Callable[[], None] = lambda: None
         info = process_info(os.getpid())
@@ -45,6 +47,9 @@ class Ourselves(ScannerSupervisor):
     def answers(self, index: int) -> bool:
         return self.runs[index]
 
+    def outdated(self, index: int) -> bool:
+        return index in self.old
+
     async def start(self) -> None:
         self.calls.append("start")
         self.started_hook()
@@ -59,6 +64,9 @@ class Nothing:
 
     def spawn(self, index: int) -> WatchedProcess:
         raise SystemFault(f"{index}")
+
+    def build_of(self, index: int, process: WatchedProcess) -> str | None:
+        raise SystemFault(f"{index}, {process.info.pid}")
 
     def last_words(self, index: int) -> str:
         return str(index)
@@ -79,9 +87,15 @@ class Node:
         return msgspec.json.decode(self.paths.settings.read_bytes(), type=ScannerSettings)
 
     def report(self, index: int, version: int, *, error: str = "", pid: int | None = None) -> None:
-        info = self.supervisor.ours.info
-        databases = {str(self.database): "v1"} if version else {}
-        report = ScannerReport(info.pid if pid is None else pid, info.started, version, databases, error)
+        info, settings = self.supervisor.ours.info, self.paths.settings
+        report = ScannerStatus(
+            info.pid if pid is None else pid,
+            info.started,
+            version,
+            {str(self.database): "v1"} if version else {},
+            error,
+            looked=identity(settings) if settings.exists() else (0, 0, 0, 0),
+        )
         self.paths.settings.parent.mkdir(parents=True, exist_ok=True)
         self.paths.report(index).write_bytes(msgspec.json.encode(report))
 
@@ -136,11 +150,41 @@ def test_a_version_is_never_used_twice_even_when_the_file_was_lost(node: Node) -
 
 
 def test_a_refusal_keeps_ports_from_being_switched(node: Node) -> None:
-    node.report(0, 1)
-    node.report(1, 0, error="a.hwa: damaged")
+    def report() -> None:
+        node.report(0, 1)
+        node.report(1, 0, error="a.hwa: damaged")
+
+    node.supervisor.started_hook = report
     assert node.follow(PORTS) == "web scanner 1 refuses the settings: a.hwa: damaged"
     assert [one["error"] for one in node.link.status()["processes"]] == ["", "a.hwa: damaged"]
     assert not node.link.state().all_follow
+
+
+def test_what_a_scanner_of_another_build_refuses_is_no_refusal(node: Node) -> None:
+    def report() -> None:
+        node.report(0, 1)
+        node.report(1, 0, error="unknown field")
+
+    node.supervisor.started_hook = report
+    node.supervisor.old = {1}
+    assert node.follow(PORTS) == ""
+
+
+def test_an_error_of_settings_before_is_no_refusal_of_these(node: Node) -> None:
+    node.report(0, 0, error="it was damaged")
+    node.report(1, 0, error="it was damaged")
+    assert node.follow(PORTS) == ""
+
+
+def test_settings_in_force_without_one_database_are_no_refusal(node: Node) -> None:
+    def report() -> None:
+        for index in (0, 1):
+            node.report(index, 1, error="b.hwa: damaged")
+
+    node.supervisor.started_hook = report
+    assert node.follow(PORTS) == ""
+    assert node.link.state().all_follow
+    assert [one["error"] for one in node.link.status()["processes"]] == ["b.hwa: damaged"] * 2
 
 
 @pytest.mark.parametrize("how", ["silent", "of another process", "unreadable"])

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from hyperward.build import build_id
 from hyperward.errors import SystemFault
 from hyperward.events.model import Kind, Severity
 from hyperward.ips.engine.procfs import process_info
 from hyperward.ips.engine.watched import WatchedProcess
+from hyperward.svm.scanners import renewal
 from hyperward.svm.scanners import supervisor as module
 from hyperward.svm.scanners.notices import ScannerNotice, event_of_notice
 from hyperward.svm.scanners.paths import ScannerPaths, default_count
@@ -32,6 +34,8 @@ class Sleepers:
         self.left: list[list[WatchedProcess]] = []
         self.fails = 0
         self.finds = 0
+        self.builds: dict[int, str | None] = {}
+        self.build: str | None = build_id()
 
     def find(self) -> list[list[WatchedProcess]]:
         self.finds += 1
@@ -51,6 +55,9 @@ class Sleepers:
         info = process_info(child.pid)
         assert info is not None
         return WatchedProcess(info)
+
+    def build_of(self, index: int, process: WatchedProcess) -> str | None:
+        return self.builds.get(process.info.pid, self.build) if index >= 0 else None
 
     def last_words(self, index: int) -> str:
         return f"last words of {index}"
@@ -151,6 +158,61 @@ def test_running_scanners_are_adopted_and_those_too_many_ended(sleepers: Sleeper
         assert [child.poll() is None for child in sleepers.children[:3]] == [True, False, False]
 
     assert run(sleepers, body) == ["scanner_adopted", "scanner_started"]
+
+
+def left_by_another_build(sleepers: Sleepers, count: int) -> None:
+    sleepers.left = [[sleepers.sleeper()] for _ in range(count)]
+    sleepers.builds = {child.pid: "another" for child in sleepers.children}
+
+
+def test_scanners_of_another_build_are_replaced(sleepers: Sleepers) -> None:
+    async def body(keeper: ScannerSupervisor, slots: StubSlots) -> None:
+        left_by_another_build(sleepers, 2)
+        await keeper.start()
+        assert (keeper.outdated(0), keeper.outdated(1)) == (True, True)
+        await until(lambda: not keeper.outdated(0) and not keeper.outdated(1))
+        assert [child.poll() is None for child in sleepers.children] == [False, False, True, True]
+        assert slots.died == []
+        sleepers.children[2].kill()
+        await until(lambda: len(sleepers.spawned) == 3)
+
+    told = run(sleepers, body)
+    assert told == ["scanner_adopted"] * 2 + ["scanner_started"] * 2 + ["scanner_crashed", "scanner_started"]
+
+
+@pytest.mark.parametrize("how", ["is not started", "says nothing", "ends"])
+def test_a_scanner_of_another_build_stays_when_its_successor_does_not_come_up(
+    sleepers: Sleepers, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewal, "READY", 0.2 if how == "says nothing" else SECONDS)
+
+    async def body(keeper: ScannerSupervisor, _: StubSlots) -> None:
+        left_by_another_build(sleepers, 1)
+        sleepers.build = None
+        sleepers.fails = how == "is not started"
+        await keeper.start()
+        if how == "ends":
+            await until(lambda: len(sleepers.children) == 2)
+            sleepers.children[1].kill()
+        await until(lambda: not keeper.outdated(0))
+        assert sleepers.children[0].poll() is None
+        process = keeper.process(0)
+        assert process is not None
+        assert process.info.pid == sleepers.children[0].pid
+
+    assert run(sleepers, body, count=1) == ["scanner_adopted", "scanner_start_failed"]
+    assert [child.poll() is None for child in sleepers.children] == [True, False][: len(sleepers.children)]
+
+
+def test_a_daemon_that_ends_meanwhile_leaves_the_old_one(sleepers: Sleepers) -> None:
+    async def body(keeper: ScannerSupervisor, _: StubSlots) -> None:
+        left_by_another_build(sleepers, 1)
+        sleepers.build = None
+        await keeper.start()
+        await until(lambda: len(sleepers.children) == 2)
+
+    assert run(sleepers, body, count=1) == ["scanner_adopted"]
+    assert [child.poll() is None for child in sleepers.children] == [True, False]
 
 
 def test_a_scanner_that_does_not_start_is_tried_again(sleepers: Sleepers) -> None:

@@ -52,6 +52,7 @@ def test_finds_what_the_plain_meaning_says(data: st.DataObject) -> None:
         for address in data.draw(st.lists(address_oracle.addresses_near(entries), max_size=30)):
             expected = tuple(Match(one, "7") for one in address_oracle.find(entries, address))
             assert database.lookup(address) == expected
+            assert database.may_list(address.host) or not expected
 
 
 @pytest.mark.parametrize("weak", WEAK.values(), ids=WEAK)
@@ -89,6 +90,15 @@ def test_a_domain_stands_for_all_below_it_however_deep(folder: Path) -> None:
         assert texts(database, "http://notbad.example/") == []
         assert texts(database, "http://example/") == []
         assert texts(database, "http://z.y.a.b.c.d.e.f.g.example/") == ["a.b.c.d.e.f.g.example"]
+
+
+def test_nearly_all_hosts_without_entries_are_known_as_such(folder: Path) -> None:
+    with database_of(folder, *(entry(PREFIX, f"h{number}.test/a/") for number in range(100))) as database:
+        assert all(database.may_list(f"h{number}.test") for number in range(100))
+        assert database.may_list("below.h7.test")
+        assert sum(database.may_list(f"x{number}.example") for number in range(1000)) < 300
+    with pytest.raises(ValueError, match="closed"):
+        database.may_list("h1.test")
 
 
 def test_a_whole_top_level_domain(folder: Path) -> None:

@@ -3,8 +3,11 @@
 import bz2
 import gzip
 import lzma
+import os
 import tarfile
+import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,8 +63,9 @@ def test_compressed(tmp_path: Path, pack: "type[bytes]") -> None:
 
 def test_byte_order_marks(tmp_path: Path) -> None:
     assert read(tmp_path, b"\xef\xbb\xbfa.example\n")[0] == ["DOMAIN a.example"]
-    with pytest.raises(InputError, match="it is UTF-16; convert it to UTF-8"):
-        read(tmp_path, "a.example\n".encode("utf-16"))
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        with pytest.raises(InputError, match="it is UTF-16; convert it to UTF-8"):
+            read(tmp_path, "a.example\n".encode(encoding))
 
 
 def test_no_file(tmp_path: Path) -> None:
@@ -79,10 +83,35 @@ def test_an_endless_line_is_cut_and_the_next_one_is_read(tmp_path: Path) -> None
     assert report.position == report.size == path.stat().st_size
 
 
-def test_a_bomb_ends_at_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "size", [pytest.param(64 << 20, id="64 MB"), pytest.param(1 << 30, id="1 GB", marks=pytest.mark.long)]
+)
+def test_a_line_of_any_length_takes_the_memory_of_a_short_one(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "x"
+    with path.open("wb") as file:
+        file.write(b"a.example\n")
+        file.truncate(size)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\nb.example\n")
+    report = ReadReport("x")
+    tracemalloc.start()
+    try:
+        found = [entry.text for entry in read_list(path, options(ListFormat.PLAIN), report)]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == ["a.example", "b.example"]
+    assert [(line.line, line.reason) for line in report.shown] == [(2, "the line is too long")]
+    assert most < 4 << 20
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_a_bomb_ends_at_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
     monkeypatch.setattr(list_lines, "MAX_SIZE", 1 << 20)
-    path = tmp_path / "x.xz"
-    path.write_bytes(lzma.compress(bytes(1 << 24)))
+    path = tmp_path / "x.packed"
+    path.write_bytes(pack(bytes(1 << 24)))
     with pytest.raises(InputError, match="it has more than 1048576 bytes; split it"):
         list(read_lines(path, ReadReport("x")))
 

@@ -84,5 +84,5 @@ def test_a_long_answer_is_cut_and_ends_with_fin() -> None:
 
 @pytest.mark.parametrize("line", LINES)
 def test_urgent_is_cleared(line: Line) -> None:
-    segment = opened(without_urgent(packet_of(line.tcp(1, b"data", flags=ACK | URG))), line).data.data
+    segment = opened(without_urgent(packet_of(line.tcp(1, b"data", flags=ACK | URG))).frame, line).data.data
     assert (segment.flags, segment.urp, segment.data) == (ACK, 0, b"data")

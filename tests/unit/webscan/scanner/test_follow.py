@@ -11,8 +11,9 @@ from hyperward.webscan.database import build
 from hyperward.webscan.database.model import Entry, EntryKind
 from hyperward.webscan.masks import MaskSet, parse_mask
 from hyperward.webscan.protocols.model import Request, WebProtocol
-from hyperward.webscan.scanner.follow import Follower, ScannerStatus, start_time
+from hyperward.webscan.scanner.follow import Follower, start_time
 from hyperward.webscan.scanner.rules import Rules
+from hyperward.webscan.scanner.status import ScannerStatus
 from hyperward.webscan.settings import PortScan, ScannerSettings, WebAction, WebScan
 
 
@@ -114,7 +115,6 @@ def test_a_database_replaced_under_the_same_name_is_opened_again(followed: Follo
         (b"", "truncated"),
         (b"[]", "object"),
         (b'{"version":2}', "svm"),
-        (b'{"version":2,"svm":"a","databases":["/missing.db"]}', "/missing.db"),
         (b'{"version":2,"svm":"a","scans":[{"categories":{},"block_page":"{{nothing}}"}]}', "nothing"),
         (b'{"version":2,"svm":"a","scans":[{"categories":{},"never_block":["bad mask!"]}]}', "mask"),
         (b'{"version":2,"svm":"a","ports":{"7":{"vm":"a","policy":"b","scan":3}}}', "no settings 3"),
@@ -134,12 +134,62 @@ def test_a_bad_file_changes_nothing_but_is_said(followed: Followed, tmp_path: Pa
     followed.follower.close()
 
 
-def test_a_damaged_database_is_refused(followed: Followed, tmp_path: Path) -> None:
-    path = Path(database(tmp_path, "v1", "evil.test"))
-    path.write_bytes(path.read_bytes()[:100])
-    followed.settings(1, str(path))
-    assert followed.rules == []
-    assert "v1" in followed.status().error
+def damage(path: str) -> None:
+    """Put a damaged file in the place of another, as an update would."""
+    broken = Path(f"{path}.broken")
+    broken.write_bytes(Path(path).read_bytes()[:100])
+    broken.replace(path)
+
+
+@pytest.mark.parametrize("how", ["damaged", "missing", "a folder"])
+def test_a_database_that_cannot_be_opened_holds_up_no_other(followed: Followed, tmp_path: Path, how: str) -> None:
+    good, bad = database(tmp_path, "v1", "evil.test"), tmp_path / "v2"
+    if how == "damaged":
+        damage(database(tmp_path, "v2", "next.test"))
+    elif how == "a folder":
+        bad.mkdir()
+    followed.settings(1, str(bad), good)
+    assert followed.blocks(b"evil.test")
+    status = followed.status()
+    assert (status.settings_version, status.databases, list(status.unusable)) == (1, {good: "v1"}, [str(bad)])
+    assert status.error == status.unusable[str(bad)]
+    assert str(bad) in status.error
+    followed.follower.close()
+
+
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_what_was_open_stays_until_its_replacement_is_mended(followed: Followed, tmp_path: Path, how: str) -> None:
+    path = database(tmp_path, "v1", "evil.test")
+    followed.settings(1, path)
+    if how == "damaged":
+        damage(path)
+    else:
+        Path(path).unlink()
+    followed.settings(2, path, scan=WebScan({"malicious": WebAction.BLOCK}, never_block=("other.test",)))
+    assert followed.blocks(b"evil.test")
+    status = followed.status()
+    assert (status.settings_version, status.databases) == (2, {path: "v1"})
+    assert "version v1 is still used" in status.error
+    build([Entry(EntryKind.HOST, "next.test", "malicious", "list")], Path(path), version="v3")
+    followed.settings(3, path)
+    assert (followed.blocks(b"next.test"), followed.blocks(b"evil.test")) == (True, False)
+    assert (followed.status().error, followed.status().unusable) == ("", {})
+    followed.follower.close()
+
+
+def test_a_database_overwritten_while_it_is_open_holds_up_no_other(followed: Followed, tmp_path: Path) -> None:
+    bad, good = database(tmp_path, "v1", "evil.test"), database(tmp_path, "v2", "next.test")
+    followed.settings(1, bad, good)
+    with Path(bad).open("r+b") as file:
+        file.truncate(file.seek(0, os.SEEK_END) - 1)
+    assert followed.blocks(b"next.test")
+    assert not followed.blocks(b"evil.test")
+    followed.follower.look()
+    assert list(followed.status().unusable) == [bad]
+    followed.settings(2, bad, good)
+    assert followed.status().databases == {good: "v2"}
+    assert followed.blocks(b"next.test")
+    followed.follower.close()
 
 
 def test_masks_and_addresses_meet(followed: Followed, tmp_path: Path) -> None:

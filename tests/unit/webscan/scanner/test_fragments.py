@@ -1,13 +1,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyperward.webscan.scanner.craft import checksum
 from hyperward.webscan.scanner.fragments import (
     MAX_BYTES,
     MAX_DATAGRAMS,
     MAX_FRAGMENTS,
     MAX_PER_PORT,
     SECONDS,
-    LetGo,
     Reassembler,
 )
 from hyperward.webscan.scanner.frames import Fragment, Packet, parse_frame
@@ -23,8 +23,8 @@ def fragment(frame: bytes) -> Fragment:
 
 
 def put(reassembler: Reassembler, frames: list[bytes], now: float = 0.0) -> list[Packet]:
-    found = [reassembler.add(fragment(frame), now)[0] for frame in frames]
-    return [packet for packet in found if packet is not None]
+    found = [reassembler.add(fragment(frame), now) for frame in frames]
+    return [packet for packet in found if isinstance(packet, Packet)]
 
 
 @given(st.permutations(range(4)), st.booleans())
@@ -38,6 +38,8 @@ def test_fragments_in_any_order_make_the_segment(order: list[int], twice: bool) 
     assert packet.payload == b"data" * 50
     assert packet.seq == 9
     assert sorted(packet.frames) == sorted(frames)
+    ip, plain = packet.frame[18:38], LINE.tcp(9, b"data" * 50)[18:38]
+    assert (ip[:4], ip[6:10], checksum(ip)) == (plain[:4], b"\0\0" + plain[8:10], 0xFFFF)
     assert (len(reassembler), reassembler.bytes) == (0, 0)
 
 
@@ -74,12 +76,11 @@ def test_a_port_has_a_share_and_the_oldest_makes_room() -> None:
     reassembler = Reassembler()
     other = Line(port=8).fragments(LINE.segment(1, b"x" * 100), [64], number=1)
     put(reassembler, other[:1])
-    gone: list[LetGo] = []
     for number in range(MAX_PER_PORT + 5):
         frames = LINE.fragments(LINE.segment(1, b"x" * 100), [64], number=number)
-        gone += reassembler.add(fragment(frames[0]), 0.0)[1]
+        assert reassembler.add(fragment(frames[0]), 0.0) is None
     assert len(reassembler) == MAX_PER_PORT + 1
-    assert [one.port for one in gone] == [7] * 5
+    assert reassembler.dropped == 5
     assert len(put(reassembler, other[1:])) == 1
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperward.errors import InputError
-from hyperward.webscan.address.model import Address
+from hyperward.webscan.address import Address, from_request
 from hyperward.webscan.database.model import Entry, EntryKind, Match
 from hyperward.webscan.protocols.model import Request, WebProtocol
 from hyperward.webscan.scanner.judge import MAX_CACHED_BYTES, Judge, VerdictCache
@@ -24,6 +24,9 @@ class Databases:
     def __init__(self, **hosts: list[Match]) -> None:
         self.hosts = {name.replace("_", "."): matches for name, matches in hosts.items()}
         self.asked: list[Address] = []
+
+    def may_list(self, _host: str) -> bool:
+        return True
 
     def lookup(self, address: Address) -> tuple[Match, ...]:
         self.asked.append(address)
@@ -81,6 +84,45 @@ def test_verdicts_are_remembered() -> None:
     assert judge.judge(http(b"evil.test"), IP) is first
     assert judge.judge(http(b"good.test"), IP) is CLEAN
     assert len(databases.asked) == 2
+
+
+class SomeHosts(Databases):
+    """Knows which hosts may have entries."""
+
+    def may_list(self, host: str) -> bool:
+        return host in self.hosts
+
+
+def test_a_host_without_entries_is_asked_about_once() -> None:
+    databases = SomeHosts(evil_test=[match("malicious")])
+    made: list[Address] = []
+
+    def noted(host: bytes, target: bytes | None) -> Address:
+        made.append(from_request(host, target))
+        return made[-1]
+
+    judge = Judge(SCAN, databases, Masks(), noted)
+    for target in (b"/1", b"/2", b"/3"):
+        assert judge.judge(http(b"good.test:8080", target), IP) is CLEAN
+    assert judge.judge(Request(WebProtocol.TLS, b"good.test:8080"), IP) is CLEAN
+    assert len(made) == 1
+    assert not databases.asked
+
+
+@pytest.mark.parametrize("target", [b"http://evil.test/", b"HTTP://evil.test", b"evil.test:443"])
+def test_a_host_without_entries_says_nothing_about_a_target_that_names_another(target: bytes) -> None:
+    judge = Judge(SCAN, SomeHosts(evil_test=[match("malicious")]), Masks(), from_request)
+    assert judge.judge(http(b"good.test"), IP) is CLEAN
+    assert judge.judge(http(b"good.test", target), IP).block
+    assert judge.judge(http(b"good.test"), IP) is CLEAN
+
+
+def test_a_hidden_name_behind_a_host_without_entries() -> None:
+    judge = Judge(SCAN, SomeHosts(), Masks(), from_request)
+    for _ in range(2):
+        verdict = judge.judge(Request(WebProtocol.TLS, b"outer.test", encrypted_hello=True), IP)
+        assert verdict.hidden_name
+        assert verdict.address == Address("outer.test", "")
 
 
 def test_a_mask_exempts_from_blocking() -> None:

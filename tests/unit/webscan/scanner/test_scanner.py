@@ -13,13 +13,14 @@ from hyperward.webscan.address.model import Address
 from hyperward.webscan.database.model import Entry, EntryKind, Match
 from hyperward.webscan.protocols.detect import client_stream
 from hyperward.webscan.protocols.model import ClientStream
-from hyperward.webscan.scanner.commands import FlowState, Mark
+from hyperward.webscan.scanner.commands import FlowState
+from hyperward.webscan.scanner.kernel import Entry as Told
 from hyperward.webscan.scanner.kernel import Known, StubKernel
 from hyperward.webscan.scanner.rules import make_rules
 from hyperward.webscan.scanner.scanner import Edges, Scanner
 from hyperward.webscan.scanner.table import Limits
 from hyperward.webscan.settings import PortScan, ScannerSettings, WebAction, WebScan
-from web_frames import ACK, SYN, Line, Server, chance_of
+from web_frames import ACK, SYN, URG, Line, Server, chance_of
 from web_world import Records, packet_of
 
 LINE = Line()
@@ -29,6 +30,9 @@ GOOD = b"GET /fine HTTP/1.1\r\nHost: good.test\r\n\r\n"
 
 class Databases:
     """Lists `evil.test`."""
+
+    def may_list(self, _host: str) -> bool:
+        return True
 
     def lookup(self, address: Address) -> tuple[Match, ...]:
         if address.host != "evil.test":
@@ -69,10 +73,10 @@ class World:
         self.out.append(frame)
         return True
 
-    def send(self, frame: bytes, *, ack: int | None = None, since: int = 2000) -> list[bytes]:
+    def send(self, frame: bytes, *, ack: int | None = None, since: int = 2000, first: int | None = None) -> list[bytes]:
         packet = packet_of(frame)
         if ack is not None:
-            self.kernel.flows[packet.key] = Known(since, ack)
+            self.kernel.flows[packet.key] = Known(since, ack, first)
         self.out = []
         self.scanner.frame(frame)
         return self.out
@@ -87,7 +91,7 @@ def test_a_clean_request_goes_on_as_it_came() -> None:
     frame = LINE.tcp(100, GOOD)
     assert world.send(frame, ack=100) == [frame]
     assert world.records.kept == []
-    assert world.kernel.marks[packet_of(frame).key].state is FlowState.UNTIL
+    assert world.kernel.entries[packet_of(frame).key].state is FlowState.UNTIL
 
 
 def test_a_listed_address_gets_the_page_and_a_record() -> None:
@@ -119,6 +123,18 @@ def test_a_copy_is_recorded_and_never_written_back() -> None:
     assert all(mark.state is FlowState.UNTIL for mark in world.kernel.written)
 
 
+def test_a_connection_may_change_between_copies_and_originals() -> None:
+    world = World()
+    held, copied = LINE.tcp(100, EVIL[:9]), Line(copy=True)
+    assert world.send(held, ack=100) == []
+    assert world.send(copied.tcp(100, EVIL), ack=100) == [held]
+    assert world.send(copied.tcp(100 + len(EVIL), EVIL), ack=200) == []
+    assert {record.done for record in world.records.kept} == {"reported"}
+    frame = LINE.tcp(300, GOOD)
+    assert world.send(frame, ack=300) == [frame]
+    assert to_vm(world.send(LINE.tcp(300 + len(GOOD), EVIL), ack=300 + len(GOOD)))
+
+
 def test_a_port_without_settings_is_let_go() -> None:
     frame = Line(port=9).tcp(100, EVIL)
     assert World().send(frame, ack=100) == [frame]
@@ -141,29 +157,45 @@ def test_dns_over_tcp_is_answered() -> None:
 
 
 @pytest.mark.parametrize("cuts", [[64], [24, 48, 72]])
-def test_fragments_are_read_whole_and_go_on_as_they_came(cuts: list[int]) -> None:
+def test_fragments_of_a_connection_go_back_whole_to_be_steered(cuts: list[int]) -> None:
     world = World()
-    frames = LINE.fragments(LINE.segment(100, GOOD * 2), cuts)
-    world.kernel.flows[packet_of(LINE.tcp(100, b"x")).key] = Known(2000, 100)
-    for frame in frames[:-1]:
-        world.scanner.frame(frame)
+    segment = LINE.segment(100, GOOD * 2)
+    for frame in LINE.fragments(segment, cuts):
         assert world.out == []
-    world.scanner.frame(frames[-1])
-    assert world.out == frames
-    blocked = World()
-    blocked.kernel.flows[packet_of(LINE.tcp(100, b"x")).key] = Known(2000, 100)
-    for frame in LINE.fragments(LINE.segment(100, EVIL), cuts):
-        blocked.scanner.frame(frame)
-    assert to_vm(blocked.out)
+        world.scanner.frame(frame)
+    (whole,) = world.out
+    assert whole[14:16] == (3 << 13 | 7).to_bytes(2, "big")
+    assert packet_of(whole).payload == GOOD * 2
+    assert world.kernel.written == []
 
 
-def test_fragments_from_the_middle_of_an_unknown_stream_are_dropped() -> None:
-    world = World()
-    world.kernel.flows[packet_of(LINE.tcp(100, b"x")).key] = Known(2000, 100)
-    for frame in LINE.fragments(LINE.segment(100, b": evil.test\r\n\r\n" * 5), [24]):
+@pytest.mark.parametrize("cuts", [[24], [8, 24]])
+def test_fragments_of_a_datagram_are_read_whole_and_go_on_as_they_came(cuts: list[int]) -> None:
+    for name in ("good.test", "evil.test"):
+        world, line = World(), Line(remote_port=53)
+        frames = line.fragments(line.datagram(dns.message.make_query(name, "A").to_wire()), cuts, 17)
+        for frame in frames:
+            assert world.out == []
+            world.scanner.frame(frame)
+        assert world.out == frames if name == "good.test" else to_vm(world.out)
+
+
+def test_fragments_of_quic_are_left_out() -> None:
+    world, line = World(), Line(remote_port=443)
+    for frame in line.fragments(line.datagram(quic_start(b"good.test")[0]), [600], 17):
         world.scanner.frame(frame)
     assert world.out == []
-    assert world.scanner.counters["fragments_of_unknown"] == 1
+    assert world.scanner.counters["fragmented_quic"] == 1
+
+
+def test_fragments_that_are_no_request_go_on() -> None:
+    world, line = World(), Line("fd77::1", "fd77::9")
+    frames = []
+    for offset, more in ((0, 1), (16, 0)):
+        head = bytes([58, 0]) + (offset | more).to_bytes(2, "big") + b"\0\0\0\7"
+        frames.append(line.ether(line.ip(b"\x80" * 16, extensions=head, first=44)))
+        world.scanner.frame(frames[-1])
+    assert world.out == frames
 
 
 def test_an_unknown_flow_begins_where_the_other_end_is() -> None:
@@ -176,36 +208,135 @@ def test_an_unknown_flow_begins_where_the_other_end_is() -> None:
     assert to_vm(world.send(LINE.tcp(100, EVIL), ack=100))
 
 
+KEY = packet_of(LINE.tcp(100, b"x")).key
+
+
 def test_after_a_restart_a_body_goes_on_and_the_next_request_is_seen() -> None:
     world = World()
-    key = packet_of(LINE.tcp(100, b"x")).key
-    world.kernel.marks[key] = Mark(key, FlowState.UNTIL, 100, 200)
+    world.kernel.entries[KEY] = Told(FlowState.UNTIL, 100, 200, 1)
     assert to_vm(world.send(LINE.tcp(190, b"x" * 10 + EVIL), ack=150, since=1))
+
+
+def test_after_a_restart_bytes_before_a_body_are_read_again() -> None:
+    world = World()
+    world.kernel.entries[KEY] = Told(FlowState.UNTIL, 100 + len(EVIL), 200 + len(EVIL), 1)
+    assert to_vm(world.send(LINE.tcp(100, EVIL + b"x" * 150), ack=100, since=1))
 
 
 def test_after_a_restart_a_blocked_connection_stays_blocked() -> None:
     world = World()
-    key = packet_of(LINE.tcp(100, b"x")).key
-    world.kernel.marks[key] = Mark(key, FlowState.BLOCKED, 100)
+    world.kernel.entries[KEY] = Told(FlowState.BLOCKED, 100, 0, 2000)
     out = world.send(LINE.tcp(100, GOOD), ack=100)
     assert out == to_vm(out)
     assert world.send(LINE.tcp(100, b"", flags=4), ack=100) == []
+    frame = LINE.tcp(100, GOOD)
+    assert world.send(frame, ack=100, since=3000) == [frame]
+
+
+@pytest.mark.parametrize("state", [FlowState.UNTIL, FlowState.DONE])
+def test_a_body_of_a_flow_that_the_kernel_has_forgotten_goes_on(state: FlowState) -> None:
+    world = World()
+    world.kernel.entries[KEY] = Told(state, 100, 5000, 2000)
+    frame = LINE.tcp(1500, b"x" * 1000)
+    assert world.send(frame, ack=900, since=0) == [frame]
+    assert world.kernel.entries[KEY] == Told(state, 100, 5000, 0)
+
+
+BODY = b"POST / HTTP/1.1\r\nHost: good.test\r\nContent-Length: 9999\r\n\r\n"
 
 
 def test_another_connection_of_the_same_ports_begins_anew() -> None:
     world = World()
-    world.send(LINE.tcp(100, b"POST / HTTP/1.1\r\nHost: good.test\r\nContent-Length: 9999\r\n\r\n" + EVIL), ack=100)
-    key = packet_of(LINE.tcp(100, b"x")).key
-    body = 100 + len(b"POST / HTTP/1.1\r\nHost: good.test\r\nContent-Length: 9999\r\n\r\n")
-    del world.kernel.marks[key]  # as the kernel does with the SYN
-    assert to_vm(world.send(LINE.tcp(body, EVIL), ack=body))
+    world.send(LINE.tcp(100, BODY), ack=100)
+    assert to_vm(world.send(LINE.tcp(100 + len(BODY), EVIL), ack=100 + len(BODY), since=3000))
+    assert world.kernel.entries[KEY].began_ns == 3000
 
 
 def test_a_flow_that_the_kernel_lost_goes_on() -> None:
     world = World()
     world.send(LINE.tcp(100, GOOD[:10]), ack=100)
-    world.kernel.marks.clear()
-    assert to_vm(world.send(LINE.tcp(110, b"x HTTP/1.1\r\nHost: evil.test\r\n\r\n"), ack=100))
+    del world.kernel.flows[KEY], world.kernel.entries[KEY]
+    assert to_vm(world.send(LINE.tcp(110, b"x HTTP/1.1\r\nHost: evil.test\r\n\r\n")))
+
+
+def test_a_decision_that_the_kernel_lost_is_told_again() -> None:
+    world = World()
+    world.send(LINE.tcp(100, BODY), ack=100)
+    told = world.kernel.entries.pop(KEY)
+    frame = LINE.tcp(1100, b"x" * 100)
+    assert world.send(frame, ack=800) == [frame]
+    assert world.kernel.entries[KEY] == told
+
+
+def test_a_syn_in_the_middle_of_a_connection_changes_nothing() -> None:
+    """What the server has got of a head and what follows are one request, whatever the VM sends in between."""
+    world = World()
+    begin = b"GET /bad HTTP/1.1\r\nHost: evil.test\r\nX: "
+    for _ in range(2):
+        world.send(LINE.tcp(100, begin), ack=100, first=100)
+    at = 100 + len(begin)
+    for frame in (LINE.tcp(at - 1, b"", flags=SYN), LINE.tcp(at - 1, GOOD, flags=SYN), LINE.tcp(7, BODY, flags=SYN)):
+        assert world.send(frame, ack=at) in ([], [frame])
+    assert to_vm(world.send(LINE.tcp(at, GOOD), ack=at))
+
+
+def test_data_with_a_syn_speaks_for_the_connection_that_is_accepted_only() -> None:
+    frame = LINE.tcp(99, BODY, flags=SYN, ack=0)
+    world = World()
+    assert world.send(frame, since=0) == [frame]
+    assert world.send(frame, since=0) == [frame]
+    assert world.kernel.entries == {}
+    following = LINE.tcp(100 + len(BODY), b"x" * 100)
+    assert world.send(following, ack=100, first=100) == [following]
+    assert world.kernel.entries[KEY].state is FlowState.UNTIL
+    for first in (None, 5100):
+        world = World()
+        world.send(frame, since=0)
+        assert to_vm(world.send(LINE.tcp(5100, EVIL), ack=5100, first=first))
+
+
+def test_urgent_data_is_made_plain_wherever_it_comes() -> None:
+    world = World()
+    for seq, data in ((100, b""), (100, BODY), (100 + len(BODY), b"x"), (100 + len(BODY), b"")):
+        (frame,) = world.send(LINE.tcp(seq, data, flags=ACK | URG), ack=seq)
+        assert frame[18 + 20 + 13] == ACK
+
+
+def test_keep_alive_probes_go_on() -> None:
+    for known in (True, False):
+        world = World()
+        if known:
+            world.send(LINE.tcp(100, GOOD), ack=100)
+        at = 100 + len(GOOD)
+        for data in (b"", b"\0", b"\0", b"\0"):
+            frame = LINE.tcp(at - 1, data)
+            assert world.send(frame, ack=at) == [frame]
+        frame = LINE.tcp(at, GOOD)
+        assert world.send(frame, ack=at) == [frame]
+        assert to_vm(world.send(LINE.tcp(at + len(GOOD), EVIL), ack=at + len(GOOD)))
+
+
+def test_a_window_probe_of_one_byte_stalls_nothing() -> None:
+    world = World()
+    for _ in range(3):
+        out = world.send(LINE.tcp(100, GOOD[:1]), ack=100)
+    assert len(out) == 1
+    out = world.send(LINE.tcp(100, GOOD), ack=100)
+    assert packet_of(out[-1]).payload == GOOD
+
+
+def test_lengths_that_some_receivers_read_otherwise() -> None:
+    query = dns.message.make_query("evil.test", "A").to_wire()
+    line = Line("fd77::1", "fd77::9", remote_port=53)
+    datagram = bytearray(line.udp(query))
+    datagram[18 + 40 + 4 : 18 + 40 + 6] = b"\0\0"  # as long as the packet (RFC 2675)
+    assert to_vm(World().send(bytes(datagram)))
+    hop_by_hop = bytes([6, 0, 1, 4, 0, 0, 0, 0])
+    segment = bytearray(
+        line.ether(line.ip(Line("fd77::1", "fd77::9").segment(100, EVIL), extensions=hop_by_hop, first=0))
+    )
+    segment[18 + 4 : 18 + 6] = b"\0\0"
+    assert to_vm(World().send(bytes(segment), ack=100))
 
 
 def test_a_fault_lets_the_packet_go_and_is_counted() -> None:

@@ -183,7 +183,7 @@ def test_a_held_blocked_request_leaves_nothing_at_the_server_and_resets_it() -> 
     run.send(2, b"il\n")
     assert run.acked == 0
     assert run.server.reset
-    assert [type(command) for command in run.commands] == [Mark, Found, ToVm, Forward, Drop]
+    assert [type(command) for command in run.commands] == [Mark, Found, Forward, ToVm, Drop]
     assert run.around.blocked[0].message == b"evil\n"
     assert run.around.blocked[0].is_first
 
@@ -242,7 +242,7 @@ def test_a_huge_body_is_passed_in_steps() -> None:
 def test_a_finished_stream_is_left_to_the_kernel() -> None:
     run = Run()
     assert run.send(0, b"good\ndone\n")[0] == Mark(b"key", FlowState.DONE, (START + 10) & 0xFFFFFFFF)
-    assert [type(command) for command in run.send(200, b"late")] == [Forward]
+    assert [type(command) for command in run.send(200, b"late")] == [Mark, Forward]
 
 
 def test_after_a_gap_reading_begins_where_the_other_end_is() -> None:

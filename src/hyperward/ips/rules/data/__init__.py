@@ -16,8 +16,8 @@ def reference_path() -> Path:
 
 
 def starter_rules_path() -> Path:
-    """Return the rules that protect a VM before any feed is configured."""
-    return _FOLDER / "starter.rules"
+    """Return the folder of the rules that protect a VM before any feed is configured, one file for each topic."""
+    return _FOLDER / "starter"
 
 
 def class_table_path() -> Path:

@@ -1,4 +1,4 @@
-"""What reading web addresses and lists costs: `python bench/lists.py [LINES]`, without root.
+"""What reading web addresses and lists costs: `python bench/address_lists.py [LINES]`, without root.
 
 Prints the microseconds of the canonical form and of the expressions of typical addresses, of asking 10 and 10,000
 masks, and the seconds of importing lists of LINES (1,000,000) made-up lines into a database.

@@ -1,4 +1,4 @@
-"""What the address database costs: `python bench/addresses.py [ENTRIES]`, by default with 5 million for memory.
+"""What the address database costs: `python bench/address_database.py [ENTRIES]`, by default with 5 million for memory.
 
 Prints, each with its ratio to the limit: the seconds of building a million entries; the microseconds of a lookup with
 all its expressions for addresses that no list has, that have an entry, and that are deep (many labels, many folders,

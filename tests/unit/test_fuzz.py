@@ -1,4 +1,4 @@
-"""The short form of the fuzz runs; `python fuzz/run.py NAME` is the long one."""
+"""The short form of the fuzz runs; `make fuzz` is the long one."""
 
 import importlib
 from pathlib import Path
@@ -7,14 +7,15 @@ import pytest
 
 from driver import Found, run
 
-FOLDER = Path(__file__).resolve().parents[4] / "fuzz"
+FOLDER = Path(__file__).resolve().parents[2] / "fuzz"
+INPUTS = 400
 TARGETS = sorted({path.stem for path in FOLDER.glob("*.py")} - {"driver", "run"})
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_few_thousand_damaged_inputs_do_no_harm(name: str) -> None:
+def test_damaged_inputs_do_no_harm(name: str) -> None:
     module = importlib.import_module(name)
-    assert run(module.target, module.SEEDS, 2000, tokens=getattr(module, "TOKENS", ()), seed=7).inputs == 2000
+    assert run(module.target, module.SEEDS, INPUTS, tokens=getattr(module, "TOKENS", ()), seed=7).inputs == INPUTS
 
 
 def test_the_same_number_makes_the_same_inputs() -> None:

@@ -1,0 +1,1 @@
+"""Databases in the lab: a publisher with keys made on the spot, and the demo's update and rollback."""

@@ -11,7 +11,7 @@ from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import NetworkAddress, QuicConnection
-from aioquic.quic.events import ConnectionTerminated, ProtocolNegotiated, QuicEvent
+from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, ProtocolNegotiated, QuicEvent
 
 from hyperward.lab.web.answer import Answer, End
 
@@ -43,7 +43,7 @@ async def _ask(host: str, path: str, address: str, port: int, silence: float) ->
             raise TypeError("not the protocol that was asked for")
         client.transmit()
         await asyncio.wait_for(client.heard.wait(), silence)
-        await client.wait_connected()
+        await client.ready.wait()
         return await client.get(host, path)
 
 
@@ -52,11 +52,14 @@ class _Client(QuicConnectionProtocol):
     _answer: "asyncio.Future[Answer] | None" = None
     _status = 0
     _page = b""
+    _ended = False
 
     def __init__(self, quic: QuicConnection, stream_handler: Callable[..., None] | None = None) -> None:
         super().__init__(quic, stream_handler)
         self.heard = asyncio.Event()
         """Set when anything came from the server."""
+        self.ready = asyncio.Event()
+        """Set when the handshake is complete, or the connection has ended."""
 
     def datagram_received(self, data: bytes | str, addr: NetworkAddress) -> None:
         """Take note of the server's first sign."""
@@ -67,6 +70,8 @@ class _Client(QuicConnectionProtocol):
         """Ask for a page on the connection, which is there."""
         if self._http is None:
             self._http = H3Connection(self._quic)
+        if self._ended:
+            return Answer(End.CUT)
         self._answer = asyncio.get_running_loop().create_future()
         head = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", host.encode()), (b":path", path.encode())]
         self._http.send_headers(self._quic.get_next_available_stream_id(), head, end_stream=True)
@@ -77,7 +82,10 @@ class _Client(QuicConnectionProtocol):
         """Take what comes."""
         if isinstance(event, ProtocolNegotiated) and self._http is None:
             self._http = H3Connection(self._quic)
+        if isinstance(event, HandshakeCompleted | ConnectionTerminated):
+            self.ready.set()
         if isinstance(event, ConnectionTerminated):
+            self._ended = True
             self._end(Answer(End.CUT, detail=event.reason_phrase))
         for found in self._http.handle_event(event) if self._http is not None else ():
             if isinstance(found, HeadersReceived):

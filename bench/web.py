@@ -111,7 +111,7 @@ def main() -> int:
     missing = [program for program in PROGRAMS if which(program) is None]
     if os.geteuid() != 0 or missing:
         raise SystemExit(f"missing: {', '.join(missing)}; run scripts/setup bench" if missing else "this needs root")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was built is taken down
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # what was built is taken down
     result = measure(given)
     print(json.dumps(as_json(result), indent=1) if given.json else as_text(result))
     if given.write:

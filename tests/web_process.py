@@ -48,7 +48,13 @@ class ScannerProcess:
                 command, env=environment, start_new_session=True, stdout=log, stderr=subprocess.STDOUT
             )
         pid = self.process.pid
-        assert wait_until(lambda: (self.status() or ScannerStatus(0, 0)).pid == pid, 20), self.log()
+
+        def follows() -> bool:
+            status = self.status()
+            # Its first word comes before it has its device.
+            return status is not None and status.pid == pid and any(status.looked)
+
+        assert wait_until(follows, 20), self.log()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None

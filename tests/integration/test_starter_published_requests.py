@@ -1,4 +1,4 @@
-"""The starter rules against requests that others collected: harmless ones pass whole, and what is caught stays caught."""
+"""The starter rules against requests that others collected: harmless ones pass, what is caught stays caught."""
 
 from pathlib import Path
 

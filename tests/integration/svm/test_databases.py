@@ -144,7 +144,7 @@ def test_by_command_line(world: World, published: tuple[Path, Path, Path]) -> No
     found = databases.cli("update", "--from", str(second))
     assert found.returncode == 0, found.stderr
     assert "version 2 is in force instead of starter" in found.stdout
-    assert databases.done("diff")["entries_added"] >= 1
+    assert databases.done("diff")["rules_added"] >= 1
     assert "on this machine" in databases.cli("status").stdout
     assert databases.done("history")[0]["after"] == 2
     assert databases.done("rollback")["after"] == "starter"

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -240,3 +240,45 @@ def test_a_change_is_in_force_everywhere_or_nowhere(
                     assert (settings_now.other is not None) == other
                     held = node.engine.registered
                     assert settings_key(settings_now) in str(held.tenants[held.mappings[port.vid]])
+
+
+def exchange(node: Node, sources: str, keep: Callable[[], None] = lambda: None) -> Outcome:
+    """Exchange the sources of rules, as an activation of databases does."""
+
+    def take() -> Callable[[], None]:
+        before, node.rule_sets.sources = node.rule_sets.sources, sources
+        return lambda: setattr(node.rule_sets, "sources", before)
+
+    return asyncio.run(node.changes.exchange(take, keep))
+
+
+def test_other_databases_are_in_force_and_kept(node: Node) -> None:
+    _, rules = node.in_force()
+    kept: list[object] = []
+    exchange(node, "2", lambda: kept.append(node.in_force()[1]))
+    assert node.in_force()[1] != rules
+    assert kept == [node.in_force()[1]], "kept before they were in force"
+
+
+def test_databases_that_the_engine_refuses_bring_all_back(node: Node) -> None:
+    before = node.in_force()
+    node.engine.refuses = {1, 2, 3, 4}
+    kept: list[None] = []
+    with pytest.raises(HyperwardError, match=r"the databases before are in force again|not all could be undone"):
+        exchange(node, "2", lambda: kept.append(None))
+    node.engine.refuses = set()
+    assert not kept
+    assert node.rule_sets.sources == "1"
+    asyncio.run(node.changes.again())
+    assert node.in_force() == before
+
+
+def test_databases_that_cannot_be_kept_bring_all_back(node: Node) -> None:
+    before = node.in_force()
+
+    def full() -> None:
+        raise SystemFault("there is no room on the disk")
+
+    with pytest.raises(HyperwardError, match="the databases before are in force again"):
+        exchange(node, "2", full)
+    assert node.in_force() == before

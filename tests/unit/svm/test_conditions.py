@@ -5,7 +5,17 @@ import pytest
 
 from hyperward.inventory.models import Port, Vm
 from hyperward.policy.fields import Mode
-from hyperward.svm.conditions import EngineFacts, Fact, Facts, PortFacts, ScannerFacts, Status, protection, status
+from hyperward.svm.conditions import (
+    DatabaseFacts,
+    EngineFacts,
+    Fact,
+    Facts,
+    PortFacts,
+    ScannerFacts,
+    Status,
+    protection,
+    status,
+)
 
 SINCE = datetime(2026, 6, 1, tzinfo=UTC)
 YES, NO = Fact(ok=True, since=SINCE), Fact(ok=False, since=SINCE)
@@ -116,3 +126,10 @@ def test_without_a_policy() -> None:
     off = replace(GOOD, covered=NO)
     assert list(failing(off).values()) == ["turn on intrusion_prevention or web_addresses in the policy 'Servers'"]
     assert status([], Mode.STANDARD) is Status.NOT_PROTECTED
+
+
+def test_databases_that_are_too_old_are_a_condition() -> None:
+    assert status_of(replace(GOOD, databases=DatabaseFacts(YES, "update"))) is Status.PROTECTED
+    old = replace(GOOD, databases=DatabaseFacts(NO, "update"))
+    assert status_of(old) is Status.NOT_PROTECTED
+    assert failing(old) == {"databases are present and not too old": "update"}

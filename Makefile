@@ -52,6 +52,7 @@ bench: setup
 	@$(AS_ROOT) .venv/bin/python bench/rules.py
 	@.venv/bin/python bench/policy.py
 	@$(AS_ROOT) .venv/bin/python bench/exclusions.py
+	@.venv/bin/python bench/request_heads.py
 	@.venv/bin/python bench/address_lists.py
 	@.venv/bin/python bench/address_database.py
 	@$(AS_ROOT) .venv/bin/python bench/web.py --no-limits

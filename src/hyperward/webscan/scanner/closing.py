@@ -20,7 +20,7 @@ class Closing:
             Then the VM is asked first where its stream is: an answer at another place would be cut off at its begin.
     """
 
-    __slots__ = ("_acked", "_answer", "_asking", "_first", "_next", "_sent")
+    __slots__ = ("_acked", "_answer", "_asking", "_first", "_next", "_sent", "_told")
 
     def __init__(self, packet: Packet, answer: bytes | None, *, overtaken: bool = False) -> None:
         # Before the other end has answered there is no stream that could carry an answer.
@@ -30,6 +30,7 @@ class Closing:
         self._acked = 0
         self._sent = 0
         self._asking = overtaken
+        self._told: int | None = None  # where the VM said that its stream is
 
     @property
     def is_reset(self) -> bool:
@@ -40,8 +41,7 @@ class Closing:
         """Return the first frames for the VM."""
         if self._answer is None:
             return (reset_to_vm(packet),)
-        # A number before what was received is answered with where the stream is (RFC 9293, 3.10.7.4).
-        return (tcp_to_vm(packet, (self._first - 1) & MASK, self._next, ACK),) if self._asking else self._send(packet)
+        return (self._question(packet),) if self._asking else self._send(packet)
 
     def packet(self, packet: Packet) -> tuple[bytes, ...]:
         """Return what the VM gets for a further packet of it."""
@@ -53,8 +53,7 @@ class Closing:
         if ahead(packet.seq, self._next) <= 0 < ahead(end, self._next):
             self._next = end
         if self._asking:
-            self._asking, self._first = False, packet.ack
-            return self._send(packet)
+            return self._locate(packet)
         acked = ahead(packet.ack, self._first)
         everything = len(self._answer) + 1
         asks = bool(packet.payload or packet.flags & FIN)
@@ -64,6 +63,18 @@ class Closing:
             self._sent = acked  # it repeats itself: something was lost
         self._acked = acked
         return self._send(packet) or ((self._acknowledgement(packet),) if asks else ())
+
+    def _question(self, packet: Packet) -> bytes:
+        """Return a byte that the VM has had: it says where its stream is (RFC 9293, 3.10.7.4), as to a keep-alive."""
+        return tcp_to_vm(packet, (self._first - 1) & MASK, self._next, ACK, b"\0")
+
+    def _locate(self, packet: Packet) -> tuple[bytes, ...]:
+        """Answer where the VM says twice that its stream is; what it sent before it heard the question comes first."""
+        told, self._told = self._told, None if packet.payload else packet.ack
+        if packet.payload or told != packet.ack:
+            return (self._question(packet),)
+        self._asking, self._first = False, packet.ack
+        return self._send(packet)
 
     def _acknowledgement(self, packet: Packet) -> bytes:
         answer = self._answer or b""

@@ -198,7 +198,8 @@ def _traffic(settings: EngineSettings) -> dict[str, Any]:
         },
         "detect": {"profile": "medium", "inspection-recursion-limit": 3000, "prefilter": {"default": "mpm"}},
         "mpm-algo": "auto",
-        "spm-algo": "auto",
+        # Hyperscan would compile each single pattern at loading, which is half of the time that a rule set takes.
+        "spm-algo": "bm",
         "pcre": {"match-limit": 3500, "match-limit-recursion": 1500},
         "host-os-policy": {"linux": ["0.0.0.0/0", "::/0"]},
         "asn1-max-frames": 256,

@@ -48,6 +48,8 @@ def check_rules(
         code = _run(
             [
                 str(engine), "-T", "-c", str(config_copy), "-S", str(rules), "-l", name,
+                # Nothing is matched here: what builds fastest is right, a tenth of the time of Hyperscan.
+                "--set", "mpm-algo=ac-ks", "--set", "spm-algo=bm",
                 "--set", f"classification-file={classification_path()}",
                 "--set", f"reference-config-file={reference_path()}",
             ],

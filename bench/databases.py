@@ -94,7 +94,7 @@ def activation(data: Path) -> None:
 
     They differ in one rule and one address. A numbered stream runs through the protected port meanwhile.
     """
-    with tempfile.TemporaryDirectory() as base, Lab(plan_lab("hw-bench", vms=1)) as lab:
+    with tempfile.TemporaryDirectory() as base, Lab(plan_lab("hwbench", vms=1)) as lab:
         folder = Path(base)
         publisher = published(folder / "publisher", data)
         with running_svm(lab, folder) as svm:
